@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* What the image holds: AGENT_DIR, its venv, the one package in it. */
+#ifndef INITD_AGENT_H
+#define INITD_AGENT_H
+
+#include "error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Must be a directory: 0, or -1 and *err. */
+int agent_check_dir(const char *agent_dir, struct error *err);
+
+/*
+ * The venv (PEP 405: it has a pyvenv.cfg) beside AGENT_DIR, else /app/.venv; false if neither
+ * exists. The path is written to venv[size].
+ */
+bool agent_find_venv(const char *agent_dir, char *venv, size_t size);
+
+/*
+ * The module to run when nobody named a command: PACKAGE.server for a server.py, else PACKAGE for
+ * a __main__.py, of the only package directly under agent_dir that has either. -1 and *err, which
+ * says what was looked for, if there is none or more than one.
+ */
+int agent_find_module(const char *agent_dir, char *module, size_t size, struct error *err);
+
+#endif

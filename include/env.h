@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/* Inherited environment + what initd knows = the child's environment. */
+#ifndef INITD_ENV_H
+#define INITD_ENV_H
+
+#include "error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+struct env_default {
+	const char *name, *value;
+};
+
+struct env_spec {
+	const char *agent_dir, *host;
+	unsigned port;
+	const char *venv;	   /* a venv that exists, for an environment that names none; or NULL */
+	const char *user, *home;   /* home: NULL if HOME is to stay unless it is missing or root's */
+	const struct env_default *defaults; /* what is already set wins */
+	size_t n_defaults;
+	pid_t self; /* a LISTEN_PID of this process is made the child's */
+};
+
+struct env {
+	char **vars;	  /* NULL-terminated */
+	char *listen_pid; /* where the child writes its pid; or NULL */
+	size_t n, room;
+	char **owned;
+	size_t n_owned;
+};
+
+/* The value of a variable, or NULL. */
+const char *env_get(char *const *vars, const char *name);
+
+/*
+ * Build the child's environment. What is set replaces every earlier variable of that name; the
+ * rest keeps its order. `inherited` must outlive *env. -1 and *err only if memory is short.
+ */
+int env_build(struct env *env, char *const *inherited, const struct env_spec *spec, struct error *err);
+
+void env_free(struct env *env);
+
+#endif

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/* The life of the server as a pure state machine: no clock, no system call, no allocation. */
+#ifndef INITD_LIFECYCLE_H
+#define INITD_LIFECYCLE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum life_state {
+	LIFE_NEW,
+	LIFE_RUNNING,
+	LIFE_DRAINING,	 /* told to stop; still serving for drain_delay */
+	LIFE_STOPPING,	 /* signalled; when the server ends, initd does */
+	LIFE_RESTARTING, /* signalled; when the server ends, another one is started */
+	LIFE_CLEARING,	 /* the server is gone; what it left in its group goes before the next one comes */
+	LIFE_BACKOFF,	 /* waiting before the next start */
+	LIFE_ENDING,	 /* the server is gone for good; what is left gets SIGTERM and a second */
+	LIFE_DONE,
+	LIFE_N_STATES,
+};
+
+enum life_event {
+	LIFE_EV_START,	  /* once, first */
+	LIFE_EV_SPAWNED,  /* answer to LIFE_SPAWN: it runs */
+	LIFE_EV_REFUSED,  /* answer to LIFE_SPAWN: no memory or process to be had now */
+	LIFE_EV_FAILED,	  /* answer to LIFE_SPAWN: it cannot be executed; code 126 or 127 */
+	LIFE_EV_EXITED,	  /* the server ended; code */
+	LIFE_EV_GONE,	  /* nothing is left of it: its group (CLEARING), all children (ENDING) */
+	LIFE_EV_STOP,	  /* somebody wants initd to end */
+	LIFE_EV_RESTART,  /* somebody wants a new server */
+	LIFE_EV_DEADLINE, /* what LIFE_ARM asked for */
+	LIFE_N_EVENTS,
+};
+
+enum life_action {
+	LIFE_SPAWN = 1 << 0,  /* start the server; answer with SPAWNED, REFUSED or FAILED */
+	LIFE_SIGNAL = 1 << 1, /* ask the server to stop */
+	LIFE_KILL = 1 << 2,   /* SIGKILL to the server's process group */
+	LIFE_CLEAR = 1 << 3,  /* SIGTERM to what is left of the server's process group */
+	LIFE_SWEEP = 1 << 4,  /* SIGTERM to everything that is left */
+	LIFE_ARM = 1 << 5,    /* the deadline is in delay_ms */
+	LIFE_DISARM = 1 << 6, /* there is no deadline */
+	LIFE_QUIT = 1 << 7,   /* initd exits with exit_code */
+};
+
+enum life_restart {
+	LIFE_RESTART_NO,
+	LIFE_RESTART_ON_FAILURE,
+	LIFE_RESTART_ALWAYS,
+};
+
+/* All durations in milliseconds; 0 means none where nothing else is said. */
+struct life_policy {
+	enum life_restart restart;
+	uint64_t restart_delay_ms, restart_delay_max_ms;
+	unsigned restart_limit;
+	uint64_t drain_delay_ms;
+	uint64_t stop_timeout_ms;    /* 0: never SIGKILL; the orchestrator decides */
+	uint64_t restart_timeout_ms; /* the same for a restart that was asked for */
+};
+
+/* Copyable and comparable; everything the next step depends on. */
+struct lifecycle {
+	struct life_policy policy;
+	enum life_state state;
+	int exit_code;	   /* of the last server, or of what kept it from starting; valid from ENDING on */
+	bool started;	   /* some server ran once */
+	bool killed;	   /* SIGKILL was sent in this STOPPING or RESTARTING */
+	unsigned restarts; /* by policy, since a server last lived for LIFE_STABLE_MS */
+	unsigned refusals; /* in a row */
+	uint64_t started_ms;
+	uint64_t delay_ms; /* before the next start */
+};
+
+enum {
+	LIFE_STABLE_MS = 60 * 1000, /* a server that lived so long starts with a clean slate */
+	LIFE_GRACE_MS = 1000,	    /* for what a server leaves behind, and after a SIGKILL */
+	LIFE_REFUSALS_MAX = 5,	    /* then give up: exit code 71 */
+};
+
+struct life_step {
+	unsigned actions; /* enum life_action, or-ed; to be done in the order of their values */
+	uint64_t delay_ms;
+};
+
+void lifecycle_init(struct lifecycle *life, const struct life_policy *policy);
+
+/*
+ * One event at one moment of a monotonic clock. `code` is an exit code in which success is 0
+ * (EXITED, FAILED). An event that means nothing in the present state changes nothing.
+ */
+struct life_step lifecycle_step(struct lifecycle *life, enum life_event event, int code, uint64_t now_ms);
+
+const char *life_state_name(enum life_state state);
+
+#endif

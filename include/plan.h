@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/* What is going to be run: configuration, program, identity and environment, before anything is changed. */
+#ifndef INITD_PLAN_H
+#define INITD_PLAN_H
+
+#include "cmdline.h"
+#include "config.h"
+#include "env.h"
+#include "error.h"
+#include "privs.h"
+
+#include <limits.h>
+#include <stdbool.h>
+
+enum {
+	PLAN_PATH_SIZE = 1024, /* of a venv, a module, AGENT_DIR made absolute */
+};
+
+struct plan {
+	struct config config;
+	struct privs privs;
+	bool switches; /* from root to privs; else privs is who we are */
+	struct env env;
+	char *const *argv;
+	char user[160]; /* "app (999:999)", for people */
+
+	const char *home;	       /* of the user, one that exists */
+	char venv[PLAN_PATH_SIZE];     /* found, or "" */
+	char agent_dir[PLAN_PATH_SIZE]; /* if AGENT_DIR is relative: from the root */
+	char module[PLAN_PATH_SIZE];   /* the words of argv if nobody named a command */
+	char *module_argv[4];
+};
+
+/*
+ * Each step needs those before it and returns 0, or initd's exit code with *err filled. The text
+ * of `environ` and of *cmd must outlive the plan. plan_free() is due in any case.
+ */
+int plan_config(struct plan *plan, const struct cmdline *cmd, char *const *environ, struct error *err);
+int plan_user(struct plan *plan, struct error *err);
+int plan_agent_dir(struct plan *plan, const struct cmdline *cmd, struct error *err);
+int plan_environment(struct plan *plan, char *const *environ, struct error *err);
+int plan_command(struct plan *plan, const struct cmdline *cmd, struct error *err);
+int plan_limits(struct error *err);
+
+void plan_free(struct plan *plan);
+
+#endif

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/* The kernel's side of a child: the only fork, exec, waitpid and kill. */
+#ifndef INITD_PROC_H
+#define INITD_PROC_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+/* What initd inherited and its child gets back. */
+struct proc_signals {
+	sigset_t mask;
+	struct sigaction child; /* of SIGCHLD, the one disposition that initd changes */
+};
+
+struct proc_spec {
+	char *const *argv;
+	char *const *env;	 /* PATH is looked up here */
+	char *listen_pid;	 /* inside env, room for LISTEN_PID_DIGITS: the child writes its pid there; or NULL */
+	const char *working_dir; /* NULL: unchanged */
+	const struct proc_signals *signals;
+	bool foreground;      /* make its group the terminal's foreground group (stdin is the terminal) */
+	bool die_with_parent; /* SIGTERM when initd dies; needless for PID 1, whose death ends all */
+};
+
+enum {
+	LISTEN_PID_DIGITS = 10,
+};
+
+/* What failed in a spawn. */
+enum proc_stage {
+	PROC_FORK,
+	PROC_CHDIR,
+	PROC_EXEC,
+};
+
+/*
+ * Start a child that leads its own process group, with the signal mask and dispositions that initd
+ * inherited. It returns when the child has become the program (or died on the way): the pid, or
+ * -errno of what *stage says.
+ */
+pid_t proc_spawn(const struct proc_spec *spec, enum proc_stage *stage);
+
+/*
+ * Reap everything that ended (one SIGCHLD may stand for many ends) and report each. Returns false
+ * when there is no child left at all.
+ */
+bool proc_reap(void (*on_exit)(void *arg, pid_t pid, int wstatus), void *arg);
+
+/*
+ * Close what initd inherited above stdio, except `keep` and what is below `from`: the child has it
+ * now, and a reader of a pipe must see its end when the child closes it.
+ */
+void proc_close_inherited(int from, int keep);
+
+bool proc_has_children(void);
+
+/* Signal one process, or a whole group; 0 or -errno. pid and pgid must be > 1. */
+int proc_kill(pid_t pid, int signum);
+int proc_kill_group(pid_t pgid, int signum);
+
+/* Signal whatever else lives here: as PID 1 the whole namespace, else our children, adopted ones too. */
+void proc_kill_rest(int signum);
+
+bool proc_group_is_gone(pid_t pgid);
+
+/* The exit code as a shell would say it: 128 + n for a signal n. */
+int proc_exit_code(int wstatus);
+
+/* The exit code for a spawn that failed: 71, 126 or 127. */
+int proc_failure_code(enum proc_stage stage, int error);
+
+/* May the same spawn work a moment later? */
+bool proc_failure_passes(enum proc_stage stage, int error);
+
+/* The path that `name` stands for, by PATH in env if it has no slash, if it can be executed; false if there is none. */
+bool proc_find(const char *name, char *const *env, char *path, size_t size);
+
+#endif

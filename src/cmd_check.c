@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+/* initd check: the effective options, where each came from, and what is wrong with this image. */
+#include "agent.h"
+#include "cmd.h"
+#include "cmdline.h"
+#include "exit_code.h"
+#include "json.h"
+#include "log.h"
+#include "plan.h"
+#include "proc.h"
+
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* The report; `code` is what `initd run` would exit with, by the first error. */
+struct report {
+	bool json;
+	unsigned n;
+	int code;
+};
+
+static __attribute__((format(printf, 4, 5))) void
+find(struct report *report, const char *what, int code, const char *fmt, ...)
+{
+	static const char ok[] = "ok", warning[] = "warning", error[] = "error";
+	const char *result = code == 0 ? ok : code < 0 ? warning : error;
+	char text[1024], quoted[2048];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	if (report->code == 0 && code > 0)
+		report->code = code;
+	if (report->json) {
+		(void)json_string(quoted, sizeof quoted, text);
+		(void)printf("%s\n    {\"check\": \"%s\", \"result\": \"%s\", \"message\": %s}", report->n ? "," : "", what,
+		    result, quoted);
+	} else {
+		(void)printf("%-8s %-10s %s\n", result, what, text);
+	}
+	report->n++;
+}
+
+enum {
+	WARNING = -1, /* a finding that does not keep the server from running */
+};
+
+static void
+check_user(struct report *report, struct plan *plan)
+{
+	struct error err;
+	int code = plan_user(plan, &err);
+
+	if (code != 0)
+		find(report, "user", code, "%s", err.msg);
+	else if (plan->switches && !privs_may_switch())
+		find(report, "user", EXIT_CODE_PRIVILEGES,
+		    "root without CAP_SETUID and CAP_SETGID cannot become %s; add them, or run with --user", plan->user);
+	else if (plan->switches)
+		find(report, "user", 0, "root becomes %s", plan->user);
+	else if (plan->privs.uid == 0)
+		find(report, "user", WARNING, "the server runs as root");
+	else
+		find(report, "user", 0, "stays %s", plan->user);
+}
+
+static void
+check_agent_dir(struct report *report, struct plan *plan, const struct cmdline *cmd)
+{
+	struct error err;
+	int code = plan_agent_dir(plan, cmd, &err);
+
+	if (code != 0)
+		find(report, "agent_dir", code, "%s", err.msg);
+	else if (agent_check_dir(plan->config.agent_dir, &err) < 0)
+		find(report, "agent_dir", WARNING, "%s", err.msg);
+	else
+		find(report, "agent_dir", 0, "%s", plan->config.agent_dir);
+}
+
+static void
+check_environment(struct report *report, struct plan *plan)
+{
+	struct error err;
+	int code = plan_environment(plan, environ, &err);
+	const char *venv;
+
+	if (code != 0) {
+		find(report, "venv", code, "%s", err.msg);
+		return;
+	}
+	venv = env_get(plan->env.vars, "VIRTUAL_ENV");
+	if (!venv || *venv == '\0')
+		find(report, "venv", 0, "none");
+	else
+		find(report, "venv", 0, "%s (%s)", venv, *plan->venv ? "found" : "VIRTUAL_ENV");
+}
+
+static void
+check_command(struct report *report, struct plan *plan, const struct cmdline *cmd)
+{
+	struct error err;
+	char path[PATH_MAX];
+	int code;
+
+	if (!plan->env.vars)
+		return;
+	code = plan_command(plan, cmd, &err);
+	if (code != 0)
+		find(report, "command", code, "%s", err.msg);
+	else if (!proc_find(plan->argv[0], plan->env.vars, path, sizeof path))
+		find(report, "command", EXIT_CODE_NOT_FOUND, "%.200s: no such program", plan->argv[0]);
+	else
+		find(report, "command", 0, "%.200s%s%.200s%s%.200s is %.200s", plan->argv[0], plan->argv[1] ? " " : "",
+		    plan->argv[1] ? plan->argv[1] : "", plan->argv[1] && plan->argv[2] ? " " : "",
+		    plan->argv[1] && plan->argv[2] ? plan->argv[2] : "", path);
+}
+
+/* From which port on anybody may bind; Docker sets 0 in its own network namespaces. */
+static unsigned
+unprivileged_port_start(void)
+{
+	unsigned port = 1024;
+	FILE *file = fopen("/proc/sys/net/ipv4/ip_unprivileged_port_start", "re");
+	char line[16];
+
+	if (!file)
+		return port;
+	if (fgets(line, sizeof line, file))
+		port = (unsigned)strtoul(line, NULL, 10);
+	(void)fclose(file);
+	return port;
+}
+
+static void
+check_port(struct report *report, const struct plan *plan)
+{
+	unsigned port = plan->config.port, start = unprivileged_port_start();
+
+	if (plan->privs.uid != 0 && port < start)
+		find(report, "port", WARNING, "%u: only root may bind a port below %u here", port, start);
+	else
+		find(report, "port", 0, "%u", port);
+}
+
+static void
+check_limits(struct report *report)
+{
+	struct error err;
+	int code = plan_limits(&err);
+
+	find(report, "limits", code, "%s", code != 0 ? err.msg : "enough open files");
+}
+
+static void
+print_report(struct report *report, struct plan *plan, const struct cmdline *cmd)
+{
+	if (report->json)
+		(void)fputs("{\n  \"version\": \"" INITD_VERSION "\",\n  \"options\": ", stdout);
+	config_print(&plan->config, stdout, report->json);
+	(void)fputs(report->json ? ",\n  \"findings\": [" : "\n", stdout);
+	check_user(report, plan);
+	check_agent_dir(report, plan, cmd);
+	check_environment(report, plan);
+	check_command(report, plan, cmd);
+	check_port(report, plan);
+	check_limits(report);
+	if (report->json)
+		(void)printf("\n  ],\n  \"exit_code\": %d\n}\n", report->code);
+}
+
+int
+cmd_check(int argc, char **argv, const struct proc_signals *inherited)
+{
+	struct plan plan = { 0 };
+	struct report report = { 0 };
+	struct cmdline cmd;
+	struct error err;
+	struct log log;
+	int code;
+
+	(void)inherited;
+	log_init(&log);
+	code = cmdline_parse(&cmd, argc, argv, true, &err) < 0 ? EXIT_CODE_USAGE : 0;
+	if (code == 0)
+		code = plan_config(&plan, &cmd, environ, &err);
+	if (code != 0) {
+		log_line(&log, LOG_ERROR, "%s", err.msg);
+	} else {
+		report.json = cmd.json;
+		print_report(&report, &plan, &cmd);
+		code = report.code;
+		if (fflush(stdout) != 0)
+			code = EXIT_CODE_REFUSED;
+	}
+	plan_free(&plan);
+	cmdline_free(&cmd);
+	return code;
+}

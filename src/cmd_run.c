@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/* initd run: text, configuration, environment, identity, supervisor, exit code. */
+#include "cmd.h"
+#include "cmdline.h"
+#include "exit_code.h"
+#include "log.h"
+#include "plan.h"
+#include "supervisor.h"
+
+#include <string.h>
+#include <unistd.h>
+
+static int
+make_plan(struct plan *plan, const struct cmdline *cmd, struct log *log, struct error *err)
+{
+	int code = plan_config(plan, cmd, environ, err);
+
+	log->level = plan->config.log_level; /* also when it failed: the error may be wanted as JSON */
+	log->format = plan->config.log_format;
+	if (code == 0)
+		code = plan_user(plan, err);
+	if (code == 0)
+		code = plan_agent_dir(plan, cmd, err);
+	if (code == 0)
+		code = plan_environment(plan, environ, err);
+	if (code == 0)
+		code = plan_command(plan, cmd, err);
+	if (code == 0)
+		code = plan_limits(err);
+	return code;
+}
+
+static void
+say_shortfalls(struct log *log, unsigned shortfalls)
+{
+	if (shortfalls & PRIVS_KEPT_GROUPS)
+		log_line(log, LOG_WARN, "supplementary groups stay: this user namespace denies setgroups");
+	if (shortfalls & PRIVS_KEPT_STDIO)
+		log_line(log, LOG_WARN, "the server cannot reopen /dev/stdout and /dev/stderr: add --cap-add=CHOWN, or run with --user");
+}
+
+/* Somebody asked for a user that a process without root cannot become; an orchestrator's --user counts more. */
+static void
+say_unswitched(struct log *log, const struct plan *plan)
+{
+	const char *wanted = plan->config.user;
+
+	if (!plan->switches && geteuid() != 0 && config_is_set(&plan->config, "user.name") &&
+	    strcmp(wanted, plan->privs.name) != 0)
+		log_line(log, LOG_WARN, "not root: staying %s instead of user.name %s", plan->user, wanted);
+}
+
+static int
+take_identity(const struct plan *plan, struct log *log, struct error *err)
+{
+	unsigned shortfalls = 0;
+
+	if (plan->switches && privs_drop(&plan->privs, plan->config.no_new_privs, &shortfalls, err) < 0)
+		return EXIT_CODE_PRIVILEGES;
+	if (privs_seal(plan->config.no_new_privs, err) < 0)
+		return EXIT_CODE_PRIVILEGES;
+	say_shortfalls(log, shortfalls);
+	say_unswitched(log, plan);
+	return 0;
+}
+
+int
+cmd_run(int argc, char **argv, const struct proc_signals *inherited)
+{
+	struct plan plan = { 0 };
+	struct cmdline cmd;
+	struct error err;
+	struct log log;
+	int code;
+
+	log_init(&log);
+	code = cmdline_parse(&cmd, argc, argv, false, &err) < 0 ? EXIT_CODE_USAGE : 0;
+	if (code == 0)
+		code = make_plan(&plan, &cmd, &log, &err);
+	if (code == 0) {
+		log_detach(&log);
+		code = take_identity(&plan, &log, &err);
+	}
+	if (code != 0) {
+		log_line(&log, LOG_ERROR, "%s", err.msg);
+	} else {
+		const struct supervisor_spec spec = {
+			.config = &plan.config,
+			.env = &plan.env,
+			.argv = plan.argv,
+			.signals = inherited,
+			.user = plan.user,
+			.log = &log,
+		};
+
+		/* Failure is no longer an option: PID 1 leaves only with its child. */
+		code = supervisor_run(&spec);
+	}
+	plan_free(&plan);
+	cmdline_free(&cmd);
+	return code;
+}

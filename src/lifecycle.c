@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: MIT */
+/* The life of the server: (state, event, now) to (state, actions). */
+#include "lifecycle.h"
+
+#include "exit_code.h"
+
+enum {
+	REFUSAL_DELAY_MS = 100,
+};
+
+static const char *const names[LIFE_N_STATES] = {
+	[LIFE_NEW] = "new",
+	[LIFE_RUNNING] = "running",
+	[LIFE_DRAINING] = "draining",
+	[LIFE_STOPPING] = "stopping",
+	[LIFE_RESTARTING] = "restarting",
+	[LIFE_CLEARING] = "clearing",
+	[LIFE_BACKOFF] = "backoff",
+	[LIFE_ENDING] = "ending",
+	[LIFE_DONE] = "done",
+};
+
+const char *
+life_state_name(enum life_state state)
+{
+	return names[state];
+}
+
+void
+lifecycle_init(struct lifecycle *life, const struct life_policy *policy)
+{
+	*life = (struct lifecycle){ .policy = *policy, .state = LIFE_NEW };
+}
+
+static struct life_step
+stay(void)
+{
+	return (struct life_step){ 0 };
+}
+
+static struct life_step
+go(struct lifecycle *life, enum life_state state, unsigned actions)
+{
+	life->state = state;
+	return (struct life_step){ .actions = actions };
+}
+
+static struct life_step
+go_with_deadline(struct lifecycle *life, enum life_state state, unsigned actions, uint64_t delay_ms)
+{
+	life->state = state;
+	return (struct life_step){ .actions = actions | LIFE_ARM, .delay_ms = delay_ms };
+}
+
+static struct life_step
+spawn(struct lifecycle *life, uint64_t now_ms)
+{
+	life->started_ms = now_ms;
+	life->killed = false;
+	return go(life, LIFE_RUNNING, LIFE_SPAWN | LIFE_DISARM);
+}
+
+static struct life_step
+end(struct lifecycle *life, int code)
+{
+	life->exit_code = code;
+	return go_with_deadline(life, LIFE_ENDING, LIFE_SWEEP, LIFE_GRACE_MS);
+}
+
+/* Wait life->delay_ms, if any, then start. */
+static struct life_step
+back_off(struct lifecycle *life, uint64_t now_ms)
+{
+	if (life->delay_ms == 0)
+		return spawn(life, now_ms);
+	return go_with_deadline(life, LIFE_BACKOFF, 0, life->delay_ms);
+}
+
+/* restart_delay, doubled for each restart since a stable life, up to restart_delay_max. */
+static uint64_t
+restart_delay(const struct lifecycle *life)
+{
+	uint64_t delay = life->policy.restart_delay_ms, max = life->policy.restart_delay_max_ms;
+
+	for (unsigned i = 0; i < life->restarts && delay < max; i++)
+		delay *= 2;
+	return delay < max ? delay : max;
+}
+
+static bool
+policy_restarts(const struct lifecycle *life, int code)
+{
+	const struct life_policy *policy = &life->policy;
+
+	if (policy->restart_limit > 0 && life->restarts >= policy->restart_limit)
+		return false;
+	return policy->restart == LIFE_RESTART_ALWAYS || (policy->restart == LIFE_RESTART_ON_FAILURE && code != 0);
+}
+
+/* The server ended and nobody had asked for it. */
+static struct life_step
+ended_by_itself(struct lifecycle *life, int code, uint64_t now_ms)
+{
+	if (now_ms - life->started_ms >= LIFE_STABLE_MS)
+		life->restarts = 0;
+	life->exit_code = code;
+	if (!policy_restarts(life, code))
+		return end(life, code);
+	life->delay_ms = restart_delay(life);
+	life->restarts++;
+	return go_with_deadline(life, LIFE_CLEARING, LIFE_CLEAR, LIFE_GRACE_MS);
+}
+
+/* The system has nothing to start a process with; that may pass, unlike a bad command. */
+static struct life_step
+refused(struct lifecycle *life)
+{
+	if (life->refusals >= LIFE_REFUSALS_MAX)
+		return end(life, EXIT_CODE_REFUSED);
+	life->exit_code = EXIT_CODE_REFUSED;
+	life->delay_ms = (uint64_t)REFUSAL_DELAY_MS << life->refusals;
+	life->refusals++;
+	return go_with_deadline(life, LIFE_BACKOFF, 0, life->delay_ms);
+}
+
+static struct life_step
+failed(struct lifecycle *life, int code, uint64_t now_ms)
+{
+	/* A command that never worked will not work the next time. */
+	return life->started ? ended_by_itself(life, code, now_ms) : end(life, code);
+}
+
+/* Ask the server to stop; it has `timeout_ms`, or for ever if that is 0. */
+static struct life_step
+ask(struct lifecycle *life, enum life_state state, uint64_t timeout_ms)
+{
+	life->killed = false;
+	if (timeout_ms == 0)
+		return go(life, state, LIFE_SIGNAL | LIFE_DISARM);
+	return go_with_deadline(life, state, LIFE_SIGNAL, timeout_ms);
+}
+
+static struct life_step
+stop(struct lifecycle *life)
+{
+	if (life->policy.drain_delay_ms > 0)
+		return go_with_deadline(life, LIFE_DRAINING, 0, life->policy.drain_delay_ms);
+	return ask(life, LIFE_STOPPING, life->policy.stop_timeout_ms);
+}
+
+static struct life_step
+restart(struct lifecycle *life)
+{
+	return ask(life, LIFE_RESTARTING, life->policy.restart_timeout_ms);
+}
+
+static struct life_step
+kill_group(struct lifecycle *life)
+{
+	life->killed = true;
+	return go_with_deadline(life, life->state, LIFE_KILL, LIFE_GRACE_MS);
+}
+
+/* Told to stop during a restart. It was signalled already, and many servers take a second signal for "at once". */
+static struct life_step
+stop_wins(struct lifecycle *life)
+{
+	uint64_t timeout_ms = life->killed ? LIFE_GRACE_MS : life->policy.stop_timeout_ms;
+
+	if (timeout_ms == 0)
+		return go(life, LIFE_STOPPING, 0); /* the restart's own deadline goes on */
+	return go_with_deadline(life, LIFE_STOPPING, 0, timeout_ms);
+}
+
+static struct life_step
+in_new(struct lifecycle *life, enum life_event event, uint64_t now_ms)
+{
+	return event == LIFE_EV_START ? spawn(life, now_ms) : stay();
+}
+
+static struct life_step
+in_running(struct lifecycle *life, enum life_event event, int code, uint64_t now_ms)
+{
+	switch (event) {
+	case LIFE_EV_SPAWNED:
+		life->started = true;
+		life->refusals = 0;
+		return stay();
+	case LIFE_EV_REFUSED:
+		return refused(life);
+	case LIFE_EV_FAILED:
+		return failed(life, code, now_ms);
+	case LIFE_EV_EXITED:
+		return ended_by_itself(life, code, now_ms);
+	case LIFE_EV_STOP:
+		return stop(life);
+	case LIFE_EV_RESTART:
+		return restart(life);
+	case LIFE_EV_START:
+	case LIFE_EV_GONE:
+	case LIFE_EV_DEADLINE:
+	case LIFE_N_EVENTS:
+		break;
+	}
+	return stay();
+}
+
+static struct life_step
+in_draining(struct lifecycle *life, enum life_event event, int code)
+{
+	if (event == LIFE_EV_EXITED)
+		return end(life, code);
+	if (event == LIFE_EV_STOP || event == LIFE_EV_DEADLINE)
+		return ask(life, LIFE_STOPPING, life->policy.stop_timeout_ms);
+	return stay();
+}
+
+static struct life_step
+in_stopping(struct lifecycle *life, enum life_event event, int code)
+{
+	switch (event) {
+	case LIFE_EV_EXITED:
+		return end(life, code);
+	case LIFE_EV_STOP:
+		/* Said again: passed on again, because a second signal means "at once" to many servers. */
+		return (struct life_step){ .actions = LIFE_SIGNAL };
+	case LIFE_EV_DEADLINE:
+		/* Even SIGKILL can be outlived, in the kernel or under a debugger. We do not wait for that. */
+		return life->killed ? end(life, EXIT_CODE_KILLED) : kill_group(life);
+	case LIFE_EV_START:
+	case LIFE_EV_SPAWNED:
+	case LIFE_EV_REFUSED:
+	case LIFE_EV_FAILED:
+	case LIFE_EV_GONE:
+	case LIFE_EV_RESTART:
+	case LIFE_N_EVENTS:
+		break;
+	}
+	return stay();
+}
+
+static struct life_step
+in_restarting(struct lifecycle *life, enum life_event event, int code)
+{
+	switch (event) {
+	case LIFE_EV_EXITED:
+		life->exit_code = code;
+		life->delay_ms = 0;
+		return go_with_deadline(life, LIFE_CLEARING, LIFE_CLEAR, LIFE_GRACE_MS);
+	case LIFE_EV_STOP:
+		return stop_wins(life);
+	case LIFE_EV_DEADLINE:
+		return life->killed ? stay() : kill_group(life);
+	case LIFE_EV_START:
+	case LIFE_EV_SPAWNED:
+	case LIFE_EV_REFUSED:
+	case LIFE_EV_FAILED:
+	case LIFE_EV_GONE:
+	case LIFE_EV_RESTART:
+	case LIFE_N_EVENTS:
+		break;
+	}
+	return stay();
+}
+
+static struct life_step
+in_clearing(struct lifecycle *life, enum life_event event, uint64_t now_ms)
+{
+	struct life_step step;
+
+	switch (event) {
+	case LIFE_EV_GONE:
+		return back_off(life, now_ms);
+	case LIFE_EV_DEADLINE:
+		step = back_off(life, now_ms);
+		step.actions |= LIFE_KILL;
+		return step;
+	case LIFE_EV_STOP:
+		return end(life, life->exit_code);
+	case LIFE_EV_RESTART:
+		life->delay_ms = 0;
+		return stay();
+	case LIFE_EV_START:
+	case LIFE_EV_SPAWNED:
+	case LIFE_EV_REFUSED:
+	case LIFE_EV_FAILED:
+	case LIFE_EV_EXITED:
+	case LIFE_N_EVENTS:
+		break;
+	}
+	return stay();
+}
+
+static struct life_step
+in_backoff(struct lifecycle *life, enum life_event event, uint64_t now_ms)
+{
+	if (event == LIFE_EV_DEADLINE || event == LIFE_EV_RESTART)
+		return spawn(life, now_ms);
+	if (event == LIFE_EV_STOP)
+		return end(life, life->exit_code);
+	return stay();
+}
+
+static struct life_step
+in_ending(struct lifecycle *life, enum life_event event)
+{
+	if (event == LIFE_EV_GONE || event == LIFE_EV_DEADLINE)
+		return go(life, LIFE_DONE, LIFE_DISARM | LIFE_QUIT);
+	return stay();
+}
+
+struct life_step
+lifecycle_step(struct lifecycle *life, enum life_event event, int code, uint64_t now_ms)
+{
+	switch (life->state) {
+	case LIFE_NEW:
+		return in_new(life, event, now_ms);
+	case LIFE_RUNNING:
+		return in_running(life, event, code, now_ms);
+	case LIFE_DRAINING:
+		return in_draining(life, event, code);
+	case LIFE_STOPPING:
+		return in_stopping(life, event, code);
+	case LIFE_RESTARTING:
+		return in_restarting(life, event, code);
+	case LIFE_CLEARING:
+		return in_clearing(life, event, now_ms);
+	case LIFE_BACKOFF:
+		return in_backoff(life, event, now_ms);
+	case LIFE_ENDING:
+		return in_ending(life, event);
+	case LIFE_DONE:
+	case LIFE_N_STATES:
+		break;
+	}
+	return stay();
+}

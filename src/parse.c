@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: MIT */
+/* Text to number, duration, truth, signal, words. */
+#include "parse.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+static const struct {
+	const char *name;
+	int signum;
+} signals[] = {
+	{ "HUP", SIGHUP },
+	{ "INT", SIGINT },
+	{ "QUIT", SIGQUIT },
+	{ "ILL", SIGILL },
+	{ "TRAP", SIGTRAP },
+	{ "ABRT", SIGABRT },
+	{ "BUS", SIGBUS },
+	{ "FPE", SIGFPE },
+	{ "KILL", SIGKILL },
+	{ "USR1", SIGUSR1 },
+	{ "SEGV", SIGSEGV },
+	{ "USR2", SIGUSR2 },
+	{ "PIPE", SIGPIPE },
+	{ "ALRM", SIGALRM },
+	{ "TERM", SIGTERM },
+	{ "STKFLT", SIGSTKFLT },
+	{ "CHLD", SIGCHLD },
+	{ "CONT", SIGCONT },
+	{ "STOP", SIGSTOP },
+	{ "TSTP", SIGTSTP },
+	{ "TTIN", SIGTTIN },
+	{ "TTOU", SIGTTOU },
+	{ "URG", SIGURG },
+	{ "XCPU", SIGXCPU },
+	{ "XFSZ", SIGXFSZ },
+	{ "VTALRM", SIGVTALRM },
+	{ "PROF", SIGPROF },
+	{ "WINCH", SIGWINCH },
+	{ "IO", SIGIO },
+	{ "PWR", SIGPWR },
+	{ "SYS", SIGSYS },
+};
+
+enum {
+	N_SIGNALS = sizeof signals / sizeof signals[0],
+};
+
+static bool
+is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+static bool
+is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+/* Read the digits at *text and move *text behind them. */
+static bool
+take_number(const char **text, uint64_t max, uint64_t *out)
+{
+	const char *s = *text;
+	uint64_t n = 0;
+
+	if (!is_digit(*s))
+		return false;
+	for (; is_digit(*s); s++) {
+		unsigned digit = (unsigned)(*s - '0');
+
+		if (digit > max || n > (max - digit) / 10)
+			return false;
+		n = n * 10 + digit;
+	}
+	*text = s;
+	*out = n;
+	return true;
+}
+
+bool
+parse_number(const char *text, uint64_t max, uint64_t *out)
+{
+	uint64_t n;
+
+	if (!take_number(&text, max, &n) || *text != '\0')
+		return false;
+	*out = n;
+	return true;
+}
+
+bool
+parse_duration(const char *text, uint64_t *out_ms)
+{
+	static const struct {
+		const char *name;
+		uint64_t ms;
+	} units[] = { { "ms", 1 }, { "s", 1000 }, { "m", 60 * 1000 }, { "h", 60 * 60 * 1000 } };
+	const uint64_t year_ms = UINT64_C(365) * 24 * 60 * 60 * 1000;
+	uint64_t total = 0;
+
+	if (strcmp(text, "0") == 0) {
+		*out_ms = 0;
+		return true;
+	}
+	do {
+		uint64_t n;
+		size_t i;
+
+		if (!take_number(&text, year_ms, &n))
+			return false;
+		for (i = 0; i < sizeof units / sizeof units[0]; i++)
+			if (strncmp(text, units[i].name, strlen(units[i].name)) == 0)
+				break;
+		if (i == sizeof units / sizeof units[0] || n > year_ms / units[i].ms)
+			return false;
+		text += strlen(units[i].name);
+		total += n * units[i].ms;
+		if (total > year_ms)
+			return false;
+	} while (*text);
+	*out_ms = total;
+	return true;
+}
+
+bool
+parse_bool(const char *text, bool *out)
+{
+	static const struct {
+		const char *text;
+		bool value;
+	} names[] = { { "yes", true }, { "no", false }, { "true", true }, { "false", false },
+		{ "on", true }, { "off", false }, { "1", true }, { "0", false } };
+
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		if (strcasecmp(text, names[i].text) == 0) {
+			*out = names[i].value;
+			return true;
+		}
+	return false;
+}
+
+static bool
+parse_realtime_signal(const char *text, int *out)
+{
+	bool from_min = strncasecmp(text, "RTMIN", 5) == 0;
+	uint64_t n = 0;
+	int signum;
+
+	if (!from_min && strncasecmp(text, "RTMAX", 5) != 0)
+		return false;
+	text += 5;
+	if (*text && (*text++ != (from_min ? '+' : '-') || !parse_number(text, SIGNAL_MAX, &n)))
+		return false;
+	signum = from_min ? SIGRTMIN + (int)n : SIGRTMAX - (int)n;
+	if (signum < SIGRTMIN || signum > SIGRTMAX)
+		return false;
+	*out = signum;
+	return true;
+}
+
+bool
+parse_signal(const char *text, int *out)
+{
+	uint64_t n;
+
+	if (parse_number(text, SIGNAL_MAX, &n)) {
+		if (n == 0)
+			return false;
+		*out = (int)n;
+		return true;
+	}
+	if (strncasecmp(text, "SIG", 3) == 0)
+		text += 3;
+	for (size_t i = 0; i < N_SIGNALS; i++)
+		if (strcasecmp(text, signals[i].name) == 0) {
+			*out = signals[i].signum;
+			return true;
+		}
+	return parse_realtime_signal(text, out);
+}
+
+const char *
+signal_name(int signum, char buf[16])
+{
+	for (size_t i = 0; i < N_SIGNALS; i++)
+		if (signals[i].signum == signum) {
+			(void)snprintf(buf, 16, "SIG%s", signals[i].name);
+			return buf;
+		}
+	if (signum == SIGRTMIN)
+		(void)snprintf(buf, 16, "SIGRTMIN");
+	else if (signum > SIGRTMIN && signum <= SIGRTMAX)
+		(void)snprintf(buf, 16, "SIGRTMIN+%d", signum - SIGRTMIN);
+	else
+		(void)snprintf(buf, 16, "signal %d", signum);
+	return buf;
+}
+
+bool
+parse_codes(const char *text, struct code_set *out)
+{
+	struct code_set set = { 0 };
+
+	for (;;) {
+		uint64_t code;
+
+		while (is_blank(*text) || *text == ',')
+			text++;
+		if (*text == '\0')
+			break;
+		if (!take_number(&text, 255, &code))
+			return false;
+		if (*text && !is_blank(*text) && *text != ',')
+			return false;
+		set.bits[code / 64] |= UINT64_C(1) << (code % 64);
+	}
+	*out = set;
+	return true;
+}
+
+bool
+code_set_has(const struct code_set *set, int code)
+{
+	return code >= 0 && code <= 255 && (set->bits[code / 64] >> (code % 64) & 1) != 0;
+}
+
+/*
+ * Copy the word at *text to *to, both moved on. In double quotes a backslash escapes only the four
+ * characters that a shell would let it escape there.
+ */
+static bool
+copy_word(const char **text, char **to)
+{
+	const char *s = *text;
+	char *w = *to;
+	char quote = '\0';
+
+	for (; *s && (quote || !is_blank(*s)); s++) {
+		if (quote ? *s == quote : (*s == '\'' || *s == '"')) {
+			quote = quote ? '\0' : *s;
+		} else if (*s == '\\' && quote != '\'') {
+			if (s[1] == '\0')
+				return false;
+			if (!quote || strchr("\\\"$`", s[1]))
+				s++;
+			*w++ = *s;
+		} else {
+			*w++ = *s;
+		}
+	}
+	*w++ = '\0';
+	*text = s;
+	*to = w;
+	return quote == '\0';
+}
+
+bool
+parse_words(const char *text, char ***out)
+{
+	size_t length = strlen(text), n = 0;
+	size_t most = length / 2 + 2; /* a word and its blank, and the final NULL */
+	char **words = malloc(most * sizeof *words + length + 1), *to;
+
+	if (!words)
+		return false;
+	to = (char *)(words + most);
+	for (;;) {
+		while (is_blank(*text))
+			text++;
+		if (*text == '\0')
+			break;
+		words[n++] = to;
+		if (!copy_word(&text, &to)) {
+			n = 0;
+			break;
+		}
+	}
+	if (n == 0) {
+		free(words);
+		return false;
+	}
+	words[n] = NULL;
+	*out = words;
+	return true;
+}

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+/* What is going to be run, before anything is changed. */
+#include "plan.h"
+
+#include "agent.h"
+#include "exit_code.h"
+#include "proc.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PASSWD_PATH "/etc/passwd"
+#define GROUP_PATH  "/etc/group"
+
+enum {
+	/* The loop needs 7, aborts with 4 to 6 (libuv 1.44), and the server needs some as well. */
+	DESCRIPTORS_MIN = 32,
+};
+
+int
+plan_config(struct plan *plan, const struct cmdline *cmd, char *const *environ, struct error *err)
+{
+	const struct config_spec spec = {
+		.path = cmd->config_path,
+		.arguments = cmd->settings,
+		.n_arguments = cmd->n_settings,
+		.environ = environ,
+	};
+
+	return config_load(&plan->config, &spec, err) < 0 ? EXIT_CODE_CONFIG : 0;
+}
+
+/* A user made by `useradd -r` has a home that nobody made; Python's caches need a place that is there. */
+static const char *
+usable_home(const char *home)
+{
+	struct stat st;
+
+	if (*home && stat(home, &st) == 0 && S_ISDIR(st.st_mode))
+		return home;
+	return "/tmp";
+}
+
+int
+plan_user(struct plan *plan, struct error *err)
+{
+	const struct privs_spec spec = {
+		.user = plan->config.user, .passwd_path = PASSWD_PATH, .group_path = GROUP_PATH
+	};
+	struct privs *privs = &plan->privs;
+
+	if (geteuid() != 0) {
+		privs_current(privs, PASSWD_PATH);
+	} else {
+		if (privs_resolve(privs, &spec, err) < 0)
+			return EXIT_CODE_PRIVILEGES;
+		/* root said aloud needs no rights to stay root. */
+		plan->switches = privs->uid != 0 || privs->gid != getegid();
+	}
+	plan->home = usable_home(privs->home);
+	(void)snprintf(plan->user, sizeof plan->user, "%s (%u:%u)", privs->name, privs->uid, privs->gid);
+	return 0;
+}
+
+/* Exported, it must mean the same in any working directory. */
+static int
+make_absolute(struct plan *plan, struct error *err)
+{
+	const char *given = plan->config.agent_dir;
+	size_t length;
+
+	if (given[0] == '/')
+		return 0;
+	if (!getcwd(plan->agent_dir, sizeof plan->agent_dir))
+		return error_set(err, "server.agent_dir (AGENT_DIR) %.200s: %s", given, strerror(errno));
+	length = strlen(plan->agent_dir);
+	if ((size_t)snprintf(plan->agent_dir + length, sizeof plan->agent_dir - length, "/%s", given) >=
+	    sizeof plan->agent_dir - length)
+		return error_set(err, "server.agent_dir (AGENT_DIR) %.200s: %s", given, strerror(ENAMETOOLONG));
+	plan->config.agent_dir = plan->agent_dir;
+	return 0;
+}
+
+int
+plan_agent_dir(struct plan *plan, const struct cmdline *cmd, struct error *err)
+{
+	const struct config *config = &plan->config;
+	bool is_needed = !cmd->operands[0] && !config->command;
+
+	if (make_absolute(plan, err) < 0)
+		return EXIT_CODE_CONFIG;
+	/* The default may be missing in an image that is no Python agent: `docker run IMAGE bash`. */
+	if ((is_needed || config_is_set(config, "server.agent_dir")) && agent_check_dir(config->agent_dir, err) < 0)
+		return EXIT_CODE_CONFIG;
+	return 0;
+}
+
+int
+plan_environment(struct plan *plan, char *const *environ, struct error *err)
+{
+	const struct config *config = &plan->config;
+	struct env_default *defaults = malloc((config->n_env + 1) * sizeof *defaults);
+	bool has_venv = !env_get(environ, "VIRTUAL_ENV") &&
+	    agent_find_venv(config->agent_dir, plan->venv, sizeof plan->venv);
+	const struct env_spec spec = {
+		.agent_dir = config->agent_dir,
+		.host = config->host,
+		.port = config->port,
+		.venv = has_venv ? plan->venv : NULL,
+		.user = plan->privs.name,
+		.home = plan->home,
+		.defaults = defaults,
+		.n_defaults = config->n_env,
+		.self = getpid(),
+	};
+	int status;
+
+	if (!defaults) {
+		(void)error_set(err, "environment: %s", strerror(ENOMEM));
+		return EXIT_CODE_REFUSED;
+	}
+	for (size_t i = 0; i < config->n_env; i++)
+		defaults[i] = (struct env_default){ config->env[i].name, config->env[i].setting.text };
+	status = env_build(&plan->env, environ, &spec, err);
+	free(defaults);
+	return status < 0 ? EXIT_CODE_REFUSED : 0;
+}
+
+/* `python` of the venv or image; a distribution's own may have only python3. */
+static char *
+python_name(char *const *vars)
+{
+	static char python[] = "python", python3[] = "python3";
+	char path[PATH_MAX];
+
+	return !proc_find(python, vars, path, sizeof path) && proc_find(python3, vars, path, sizeof path) ? python3
+													   : python;
+}
+
+int
+plan_command(struct plan *plan, const struct cmdline *cmd, struct error *err)
+{
+	static char dash_m[] = "-m";
+
+	if (cmd->operands[0]) {
+		plan->argv = cmd->operands;
+	} else if (plan->config.command) {
+		plan->argv = plan->config.command;
+	} else {
+		if (agent_find_module(plan->config.agent_dir, plan->module, sizeof plan->module, err) < 0)
+			return EXIT_CODE_CONFIG;
+		plan->module_argv[0] = python_name(plan->env.vars);
+		plan->module_argv[1] = dash_m;
+		plan->module_argv[2] = plan->module;
+		plan->argv = plan->module_argv;
+	}
+	return 0;
+}
+
+int
+plan_limits(struct error *err)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= DESCRIPTORS_MIN)
+		return 0;
+	(void)error_set(err, "only %llu open files are allowed (RLIMIT_NOFILE), at least %d are needed",
+	    (unsigned long long)limit.rlim_cur, DESCRIPTORS_MIN);
+	return EXIT_CODE_REFUSED;
+}
+
+void
+plan_free(struct plan *plan)
+{
+	env_free(&plan->env);
+	config_free(&plan->config);
+}

@@ -1,0 +1,462 @@
+/* SPDX-License-Identifier: MIT */
+/* user.name to ids, without NSS; then drop for good and prove it. */
+#include "privs.h"
+
+#include "parse.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <linux/securebits.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum {
+	ID_MAX = 0x7fffffff,
+	FILE_MAX_BYTES = 16 << 20,
+};
+
+/* ---- /etc/passwd and /etc/group ---- */
+
+/*
+ * The C library's getpwnam(3) is NSS: in a static glibc it loads modules and talks to nscd. A
+ * missing file is an empty one. The caller frees *text.
+ */
+static int
+read_file(const char *path, char **text, struct error *err)
+{
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	struct stat st;
+	size_t length = 0;
+	ssize_t n = 1;
+
+	if (fd < 0 && errno != ENOENT && errno != ENOTDIR)
+		return error_set(err, "%s: %s", path, strerror(errno));
+	if (fd >= 0 && (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > FILE_MAX_BYTES)) {
+		(void)close(fd);
+		return error_set(err, "%s: expected a regular file of at most 16 MB", path);
+	}
+	*text = malloc(fd >= 0 ? (size_t)st.st_size + 1 : 1);
+	while (*text && fd >= 0 && n > 0 && length < (size_t)st.st_size) {
+		n = read(fd, *text + length, (size_t)st.st_size - length);
+		length += n > 0 ? (size_t)n : 0;
+	}
+	if (fd >= 0)
+		(void)close(fd);
+	if (!*text || n < 0)
+		return error_set(err, "%s: %s", path, strerror(errno));
+	(*text)[length] = '\0';
+	return 0;
+}
+
+/* A piece of a line, not terminated. */
+struct piece {
+	const char *text;
+	size_t length;
+};
+
+static bool
+piece_is(struct piece piece, const char *text)
+{
+	return strlen(text) == piece.length && memcmp(piece.text, text, piece.length) == 0;
+}
+
+static void
+piece_copy(struct piece piece, char *out, size_t size)
+{
+	size_t length = piece.length < size ? piece.length : size - 1;
+
+	memcpy(out, piece.text, length);
+	out[length] = '\0';
+}
+
+/* Digits only, as parse_number(), below 2^31. */
+static bool
+piece_id(struct piece piece, uint32_t *id)
+{
+	char text[16];
+	uint64_t n;
+
+	if (piece.length >= sizeof text)
+		return false;
+	piece_copy(piece, text, sizeof text);
+	if (!parse_number(text, ID_MAX, &n))
+		return false;
+	*id = (uint32_t)n;
+	return true;
+}
+
+/* Cut the next line of *text into its first n fields at ':'; missing ones are empty. False at the end. */
+static bool
+next_entry(const char **text, struct piece *fields, size_t n)
+{
+	const char *s = *text, *end = s + strcspn(s, "\n");
+
+	if (*s == '\0')
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		size_t length = 0;
+
+		while (s + length < end && s[length] != ':')
+			length++;
+		fields[i] = (struct piece){ s, length };
+		s += length;
+		if (s < end)
+			s++;
+	}
+	*text = *end ? end + 1 : end;
+	return true;
+}
+
+enum {
+	PASSWD_NAME,
+	PASSWD_PASSWORD,
+	PASSWD_UID,
+	PASSWD_GID,
+	PASSWD_GECOS,
+	PASSWD_HOME,
+	PASSWD_FIELDS,
+};
+
+enum {
+	GROUP_NAME,
+	GROUP_PASSWORD,
+	GROUP_GID,
+	GROUP_MEMBERS,
+	GROUP_FIELDS,
+};
+
+/* Take uid, gid, name and home from the entry of this name, or, if name is NULL, of privs->uid. */
+static bool
+take_passwd_entry(struct privs *privs, const char *passwd, const char *name)
+{
+	struct piece fields[PASSWD_FIELDS];
+
+	while (next_entry(&passwd, fields, PASSWD_FIELDS)) {
+		uint32_t uid, gid;
+
+		if (!piece_id(fields[PASSWD_UID], &uid) || !piece_id(fields[PASSWD_GID], &gid))
+			continue;
+		if (name ? !piece_is(fields[PASSWD_NAME], name) : uid != privs->uid)
+			continue;
+		privs->uid = uid;
+		privs->gid = gid;
+		piece_copy(fields[PASSWD_NAME], privs->name, sizeof privs->name);
+		piece_copy(fields[PASSWD_HOME], privs->home, sizeof privs->home);
+		return true;
+	}
+	return false;
+}
+
+static bool
+find_group(const char *group, const char *name, gid_t *gid)
+{
+	struct piece fields[GROUP_FIELDS];
+
+	while (next_entry(&group, fields, GROUP_FIELDS))
+		if (piece_is(fields[GROUP_NAME], name) && piece_id(fields[GROUP_GID], gid))
+			return true;
+	return false;
+}
+
+static bool
+lists_member(struct piece members, const char *name)
+{
+	while (members.length > 0) {
+		struct piece member = { members.text, 0 };
+
+		while (member.length < members.length && member.text[member.length] != ',')
+			member.length++;
+		if (piece_is(member, name))
+			return true;
+		if (member.length == members.length)
+			return false;
+		members.text += member.length + 1;
+		members.length -= member.length + 1;
+	}
+	return false;
+}
+
+static bool
+has_group(const struct privs *privs, gid_t gid)
+{
+	for (size_t i = 0; i < privs->n_groups; i++)
+		if (privs->groups[i] == gid)
+			return true;
+	return false;
+}
+
+/* All groups that list the user, behind its own. */
+static int
+take_member_groups(struct privs *privs, const char *group, struct error *err)
+{
+	struct piece fields[GROUP_FIELDS];
+
+	while (next_entry(&group, fields, GROUP_FIELDS)) {
+		uint32_t gid;
+
+		if (!lists_member(fields[GROUP_MEMBERS], privs->name) || !piece_id(fields[GROUP_GID], &gid) ||
+		    has_group(privs, gid))
+			continue;
+		if (privs->n_groups == PRIVS_GROUPS_MAX)
+			return error_set(err, "user '%s' is in more than %d groups", privs->name, PRIVS_GROUPS_MAX);
+		privs->groups[privs->n_groups++] = gid;
+	}
+	return 0;
+}
+
+/* ---- user.name to ids ---- */
+
+static bool
+looks_like_number(const char *text)
+{
+	return (*text >= '0' && *text <= '9') || *text == '-' || *text == '+' || *text == ' ';
+}
+
+static int
+parse_id(const char *text, const char *what, uint32_t *id, struct error *err)
+{
+	if (piece_id((struct piece){ text, strlen(text) }, id))
+		return 0;
+	return error_set(err, "%s '%.64s' is not a number from 0 to %d", what, text, ID_MAX);
+}
+
+static int
+resolve_user(struct privs *privs, const char *user, const char *passwd, const char *path, struct error *err)
+{
+	if (!looks_like_number(user)) {
+		if (take_passwd_entry(privs, passwd, user))
+			return 0;
+		return error_set(err,
+		    "no user '%.64s' in %s: add it (useradd -r), or set user.name (a number needs no entry)",
+		    user, path);
+	}
+	if (parse_id(user, "user", &privs->uid, err) < 0)
+		return -1;
+	privs->gid = privs->uid;
+	if (!take_passwd_entry(privs, passwd, NULL))
+		(void)snprintf(privs->name, sizeof privs->name, "%u", privs->uid);
+	return 0;
+}
+
+static int
+resolve_group(struct privs *privs, const char *name, const char *group, const char *path, struct error *err)
+{
+	if (looks_like_number(name))
+		return parse_id(name, "group", &privs->gid, err);
+	if (find_group(group, name, &privs->gid))
+		return 0;
+	return error_set(err, "no group '%.64s' in %s", name, path);
+}
+
+int
+privs_resolve(struct privs *privs, const struct privs_spec *spec, struct error *err)
+{
+	const char *colon = strchr(spec->user, ':'), *group_name = colon ? colon + 1 : NULL;
+	char *passwd = NULL, *group = NULL, user[64];
+	int status = -1;
+
+	*privs = (struct privs){ 0 };
+	piece_copy((struct piece){ spec->user, colon ? (size_t)(colon - spec->user) : strlen(spec->user) }, user,
+	    sizeof user);
+	if (*user == '\0' || (group_name && *group_name == '\0'))
+		return error_set(err, "'%.64s': expected NAME, UID, NAME:GROUP or UID:GID", spec->user);
+	if (read_file(spec->passwd_path, &passwd, err) < 0 ||
+	    resolve_user(privs, user, passwd, spec->passwd_path, err) < 0)
+		goto out;
+	if (read_file(spec->group_path, &group, err) < 0)
+		goto out;
+	if (group_name && resolve_group(privs, group_name, group, spec->group_path, err) < 0)
+		goto out;
+	privs->groups[privs->n_groups++] = privs->gid;
+	if (!group_name && take_member_groups(privs, group, err) < 0)
+		goto out;
+	status = 0;
+out:
+	free(passwd);
+	free(group);
+	return status;
+}
+
+void
+privs_current(struct privs *privs, const char *passwd_path)
+{
+	struct error ignored;
+	char *passwd = NULL;
+
+	*privs = (struct privs){ .uid = geteuid() };
+	if (read_file(passwd_path, &passwd, &ignored) < 0 || !take_passwd_entry(privs, passwd, NULL))
+		(void)snprintf(privs->name, sizeof privs->name, "%u", privs->uid);
+	privs->gid = getegid();
+	free(passwd);
+}
+
+/* ---- the drop ---- */
+
+/*
+ * So that the server can reopen /dev/stdout (moby#31243). Only pipes and terminals: /dev/null and
+ * files belong to others. The group stays, a terminal's is tty.
+ */
+static bool
+give_away_stdio(uid_t uid)
+{
+	bool given = true;
+
+	for (int fd = 0; fd <= 2; fd++) {
+		struct stat st;
+
+		if (fstat(fd, &st) < 0 || !(S_ISFIFO(st.st_mode) || (S_ISCHR(st.st_mode) && isatty(fd))))
+			continue;
+		if (st.st_uid != uid && fchown(fd, uid, (gid_t)-1) < 0)
+			given = false;
+	}
+	return given;
+}
+
+static int
+get_capabilities(struct __user_cap_data_struct data[2])
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+
+	return (int)syscall(SYS_capget, &header, data);
+}
+
+bool
+privs_may_switch(void)
+{
+	const uint32_t needed = 1U << CAP_SETUID | 1U << CAP_SETGID;
+	struct __user_cap_data_struct data[2] = { 0 };
+
+	return get_capabilities(data) == 0 && (data[0].effective & needed) == needed;
+}
+
+/*
+ * A program that root executes is permitted all of the bounding set, so what is permitted to us is
+ * what there is to drop; that saves asking for each of 64. With securebits that is not so.
+ * Without CAP_SETPCAP it stays; no_new_privs makes it useless then.
+ */
+static void
+empty_bounding_set(void)
+{
+	struct __user_cap_data_struct data[2];
+	uint64_t held = UINT64_MAX;
+
+	if (get_capabilities(data) == 0 && prctl(PR_GET_SECUREBITS) == 0)
+		held = (uint64_t)data[1].permitted << 32 | data[0].permitted;
+	for (unsigned cap = 0; cap < 64; cap++)
+		if (held >> cap & 1 && prctl(PR_CAPBSET_DROP, cap) < 0)
+			break;
+}
+
+static bool
+setgroups_is_denied(void)
+{
+	char text[8] = "";
+	int fd = open("/proc/self/setgroups", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return false;
+	(void)!read(fd, text, sizeof text - 1); /* nothing read is not "deny" */
+	(void)close(fd);
+	return strncmp(text, "deny", 4) == 0;
+}
+
+static int
+refuse_id(const struct privs *privs, const char *call, struct error *err)
+{
+	if (errno == EPERM)
+		return error_set(err,
+		    "cannot become user %s: %s: %s; run with --cap-add=SETUID --cap-add=SETGID, or with --user %u:%u",
+		    privs->name, call, strerror(errno), privs->uid, privs->gid);
+	if (errno == EINVAL)
+		return error_set(err, "cannot become user %s: %s: %u:%u is not mapped in this user namespace",
+		    privs->name, call, privs->uid, privs->gid);
+	return error_set(err, "cannot become user %s: %s: %s", privs->name, call, strerror(errno));
+}
+
+static int
+set_ids(const struct privs *privs, unsigned *shortfalls, struct error *err)
+{
+	if (setgroups(privs->n_groups, privs->groups) < 0) {
+		if (errno != EPERM || !setgroups_is_denied())
+			return refuse_id(privs, "setgroups", err);
+		*shortfalls |= PRIVS_KEPT_GROUPS;
+	}
+	if (setresgid(privs->gid, privs->gid, privs->gid) < 0)
+		return refuse_id(privs, "setresgid", err);
+	if (setresuid(privs->uid, privs->uid, privs->uid) < 0)
+		return refuse_id(privs, "setresuid", err);
+	return 0;
+}
+
+/* What was just done, believed only when seen: security bugs were made of unchecked set*id calls. */
+static int
+prove(const struct privs *privs, struct error *err)
+{
+	struct __user_cap_data_struct data[2] = { 0 };
+	uid_t ruid, euid, suid;
+	gid_t rgid, egid, sgid;
+
+	if (getresuid(&ruid, &euid, &suid) < 0 || getresgid(&rgid, &egid, &sgid) < 0 || ruid != privs->uid ||
+	    euid != privs->uid || suid != privs->uid || rgid != privs->gid || egid != privs->gid ||
+	    sgid != privs->gid)
+		return error_set(err, "the ids did not change to %u:%u", privs->uid, privs->gid);
+	if (privs->uid == 0)
+		return 0;
+	if (setresuid((uid_t)-1, 0, (uid_t)-1) == 0 ||
+	    (privs->gid != 0 && setresgid((gid_t)-1, 0, (gid_t)-1) == 0))
+		return error_set(err, "root could be had back after the drop");
+	if (get_capabilities(data) < 0 || data[0].effective || data[0].permitted || data[1].effective ||
+	    data[1].permitted)
+		return error_set(err, "capabilities were left after the drop");
+	return 0;
+}
+
+static void
+clear_inheritable_capabilities(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct none[2] = { 0 };
+
+	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); /* unknown before Linux 4.3 */
+	(void)syscall(SYS_capset, &header, none); /* to less is always allowed */
+}
+
+int
+privs_drop(const struct privs *privs, bool no_new_privs, unsigned *shortfalls, struct error *err)
+{
+	int death_signal = 0;
+
+	*shortfalls = 0;
+	(void)prctl(PR_GET_PDEATHSIG, &death_signal);
+	if (!give_away_stdio(privs->uid))
+		*shortfalls |= PRIVS_KEPT_STDIO;
+	if (no_new_privs && privs->uid != 0)
+		empty_bounding_set();
+	if (set_ids(privs, shortfalls, err) < 0)
+		return -1;
+	if (privs->uid != 0)
+		clear_inheritable_capabilities();
+	if (prove(privs, err) < 0)
+		return -1;
+	/* The kernel forgets it when ids change; whoever started us still counts on it. */
+	if (death_signal != 0)
+		(void)prctl(PR_SET_PDEATHSIG, death_signal);
+	return 0;
+}
+
+int
+privs_seal(bool no_new_privs, struct error *err)
+{
+	if (no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return error_set(err, "no_new_privs: %s", strerror(errno));
+	(void)prctl(PR_SET_DUMPABLE, 0);
+	return 0;
+}

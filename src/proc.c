@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: MIT */
+/* The kernel's side of a child: the only fork, exec, waitpid and kill. */
+#include "proc.h"
+
+#include "exit_code.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* What the child says through the CLOEXEC pipe if it does not become the program. */
+struct failure {
+	enum proc_stage stage;
+	int error;
+};
+
+/* ---- looking up a program ---- */
+
+static const char *
+search_path(char *const *env)
+{
+	for (; *env; env++)
+		if (strncmp(*env, "PATH=", 5) == 0)
+			return *env + 5;
+	return "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"; /* as Docker has it */
+}
+
+/*
+ * The next DIR/NAME of a search path; an empty entry is the working directory (XBD 8.3). False at
+ * the end. What does not fit is passed over, as execvp(3) does.
+ */
+static bool
+next_candidate(const char **dirs, const char *name, char *path, size_t size)
+{
+	while (*dirs) {
+		size_t length = strcspn(*dirs, ":"), name_length = strlen(name);
+		const char *dir = *dirs;
+
+		*dirs = dir[length] ? dir + length + 1 : NULL;
+		if (length + 1 + name_length + 1 > size)
+			continue;
+		memcpy(path, dir, length);
+		if (length > 0)
+			path[length++] = '/';
+		memcpy(path + length, name, name_length + 1);
+		return true;
+	}
+	return false;
+}
+
+bool
+proc_find(const char *name, char *const *env, char *path, size_t size)
+{
+	const char *dirs = search_path(env);
+	struct stat st;
+
+	if (strchr(name, '/'))
+		return (size_t)snprintf(path, size, "%s", name) < size && access(path, X_OK) == 0;
+	while (next_candidate(&dirs, name, path, size))
+		if (access(path, X_OK) == 0 && stat(path, &st) == 0 && S_ISREG(st.st_mode))
+			return true;
+	return false;
+}
+
+/*
+ * execvpe(3) with the child's PATH and without its fallback: a file that the kernel cannot execute
+ * is not a shell script. Returns the errno that says most.
+ */
+static int
+execute(char *const *argv, char *const *env)
+{
+	const char *dirs = search_path(env);
+	char path[4096];
+	int error = ENOENT;
+
+	if (argv[0][0] == '\0')
+		return ENOENT;
+	if (strchr(argv[0], '/')) {
+		(void)execve(argv[0], argv, env);
+		return errno;
+	}
+	while (next_candidate(&dirs, argv[0], path, sizeof path)) {
+		(void)execve(path, argv, env);
+		if (errno == EACCES)
+			error = EACCES;
+		else if (errno != ENOENT && errno != ENOTDIR)
+			return errno;
+		else if (access(path, F_OK) == 0)
+			return ENOENT; /* the file is there: its interpreter is missing */
+	}
+	return error;
+}
+
+/* ---- starting ---- */
+
+/* snprintf() is not async-signal-safe everywhere, and the child has only this to write. */
+static void
+write_pid(char *to, pid_t pid)
+{
+	char digits[LISTEN_PID_DIGITS];
+	int n = 0;
+
+	for (; pid > 0; pid /= 10)
+		digits[n++] = (char)('0' + pid % 10);
+	while (n > 0)
+		*to++ = digits[--n];
+	*to = '\0';
+}
+
+/* Never returns. Everything is still blocked, so the terminal's SIGTTOU cannot stop us. */
+static _Noreturn void
+become(const struct proc_spec *spec, pid_t parent, int report_fd)
+{
+	struct failure failure = { .stage = PROC_EXEC };
+
+	(void)setpgid(0, 0);
+	if (spec->foreground)
+		(void)tcsetpgrp(STDIN_FILENO, getpid());
+	if (spec->listen_pid)
+		write_pid(spec->listen_pid, getpid());
+	if (spec->die_with_parent) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
+		if (getppid() != parent)
+			_exit(EXIT_CODE_SIGNAL + SIGTERM); /* it died before we asked */
+	}
+	if (spec->working_dir && chdir(spec->working_dir) < 0) {
+		failure = (struct failure){ PROC_CHDIR, errno };
+	} else {
+		if (spec->signals->child.sa_handler == SIG_IGN)
+			(void)sigaction(SIGCHLD, &spec->signals->child, NULL);
+		/* Last: a signal that came meanwhile acts on the program, or ends us here, but is not lost. */
+		(void)sigprocmask(SIG_SETMASK, &spec->signals->mask, NULL);
+		failure.error = execute(spec->argv, spec->env);
+	}
+	(void)!write(report_fd, &failure, sizeof failure); /* if the parent is gone, nobody needs it */
+	_exit(EXIT_CODE_NOT_FOUND);
+}
+
+pid_t
+proc_spawn(const struct proc_spec *spec, enum proc_stage *stage)
+{
+	struct failure failure;
+	pid_t parent = getpid(), pid;
+	ssize_t n;
+	int report[2];
+
+	*stage = PROC_FORK;
+	if (pipe2(report, O_CLOEXEC) < 0)
+		return -errno;
+	pid = fork();
+	if (pid < 0) {
+		int error = errno;
+
+		(void)close(report[0]);
+		(void)close(report[1]);
+		return -error;
+	}
+	if (pid == 0)
+		become(spec, parent, report[1]);
+	(void)close(report[1]);
+	/* On both sides of the fork: whoever comes first, a signal to the group finds it. */
+	(void)setpgid(pid, pid);
+	do
+		n = read(report[0], &failure, sizeof failure);
+	while (n < 0 && errno == EINTR);
+	(void)close(report[0]);
+	if (n != sizeof failure)
+		return pid;
+	(void)waitpid(pid, NULL, 0);
+	*stage = failure.stage;
+	return -failure.error;
+}
+
+void
+proc_close_inherited(int from, int keep)
+{
+	unsigned first = (unsigned)from;
+
+	if (keep >= from) {
+		if (keep > from)
+			(void)syscall(SYS_close_range, first, (unsigned)keep - 1, 0);
+		first = (unsigned)keep + 1;
+	}
+	if (syscall(SYS_close_range, first, ~0U, 0) == 0)
+		return;
+	/* Linux before 5.9, or a seccomp profile that does not know it. */
+	for (int fd = from; fd < 1024; fd++)
+		if (fd != keep)
+			(void)close(fd);
+}
+
+int
+proc_failure_code(enum proc_stage stage, int error)
+{
+	if (proc_failure_passes(stage, error))
+		return EXIT_CODE_REFUSED;
+	if (stage == PROC_CHDIR)
+		return EXIT_CODE_CONFIG;
+	return error == ENOENT || error == ENOTDIR ? EXIT_CODE_NOT_FOUND : EXIT_CODE_CANNOT_EXECUTE;
+}
+
+bool
+proc_failure_passes(enum proc_stage stage, int error)
+{
+	return stage == PROC_FORK || error == EAGAIN || error == ENOMEM || error == EMFILE || error == ENFILE;
+}
+
+/* ---- ending ---- */
+
+bool
+proc_reap(void (*on_exit)(void *arg, pid_t pid, int wstatus), void *arg)
+{
+	int wstatus;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &wstatus, WNOHANG)) > 0)
+		on_exit(arg, pid, wstatus);
+	return pid == 0;
+}
+
+bool
+proc_has_children(void)
+{
+	siginfo_t info;
+
+	return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
+static int
+result(int status)
+{
+	return status < 0 ? -errno : 0;
+}
+
+int
+proc_kill(pid_t pid, int signum)
+{
+	return pid > 1 ? result(kill(pid, signum)) : -ESRCH;
+}
+
+int
+proc_kill_group(pid_t pgid, int signum)
+{
+	return pgid > 1 ? result(kill(-pgid, signum)) : -ESRCH;
+}
+
+bool
+proc_group_is_gone(pid_t pgid)
+{
+	return proc_kill_group(pgid, 0) == -ESRCH;
+}
+
+/* By /proc, which may be missing; then only the group was signalled. */
+static void
+kill_children(int signum)
+{
+	char text[4096], *pid = text, *end;
+	ssize_t n;
+	int fd;
+
+	(void)snprintf(text, sizeof text, "/proc/self/task/%d/children", (int)getpid());
+	fd = open(text, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	n = read(fd, text, sizeof text - 1);
+	(void)close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	for (long child; (child = strtol(pid, &end, 10)) > 0 && end != pid; pid = end)
+		(void)proc_kill((pid_t)child, signum);
+}
+
+void
+proc_kill_rest(int signum)
+{
+	if (getpid() == 1)
+		(void)kill(-1, signum); /* the whole PID namespace but ourselves */
+	else
+		kill_children(signum);
+}
+
+int
+proc_exit_code(int wstatus)
+{
+	return WIFSIGNALED(wstatus) ? EXIT_CODE_SIGNAL + WTERMSIG(wstatus) : WEXITSTATUS(wstatus);
+}

@@ -1,0 +1,489 @@
+/* SPDX-License-Identifier: MIT */
+/* The loop: advance() takes every event in and lets every action out. */
+#include "supervisor.h"
+
+#include "exit_code.h"
+#include "lifecycle.h"
+#include "oom.h"
+#include "signals.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include <uv.h>
+
+struct supervisor {
+	uv_loop_t loop;
+	struct supervisor_spec spec;
+	struct lifecycle life;
+	struct signals signals;
+	uv_timer_t deadline;
+	bool looping;		 /* the loop and the timer are there */
+	bool armed;		 /* a deadline was asked for before they were */
+	uint64_t delay_ms;	 /* that one */
+	pid_t pid;		 /* of the server; 0: none */
+	pid_t group;		 /* of the last server, which may outlive it */
+	uint64_t started_ms;	 /* of that server */
+	bool ended;		 /* it was reaped; wstatus is still to be told */
+	int wstatus;
+	int asked_signal;	 /* the signal that asked for a stop or restart */
+	int stop_signal;	 /* what the server gets for it */
+	bool has_terminal;	 /* initd was the terminal's foreground group and passes that on */
+	bool is_respawn;
+	uint64_t oom_kills;
+	char working_dir[PATH_MAX]; /* where initd was started, for the next server */
+};
+
+/* CLOCK_MONOTONIC, because the first server is started before the loop has a clock. */
+static uint64_t
+now_ms(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* ---- what is said ---- */
+
+/* "350 ms", "2 s" or "1.5 s". */
+static const char *
+duration_text(uint64_t ms, char buf[32])
+{
+	if (ms < 1000)
+		(void)snprintf(buf, 32, "%llu ms", (unsigned long long)ms);
+	else if (ms % 1000 == 0)
+		(void)snprintf(buf, 32, "%llu s", (unsigned long long)ms / 1000);
+	else
+		(void)snprintf(buf, 32, "%llu.%03llu s", (unsigned long long)ms / 1000, (unsigned long long)ms % 1000);
+	return buf;
+}
+
+static void
+say_started(struct supervisor *sv)
+{
+	char command[256];
+	size_t n = 0;
+
+	command[0] = '\0';
+	for (char *const *word = sv->spec.argv; *word && n < sizeof command; word++)
+		n += (size_t)snprintf(command + n, sizeof command - n, "%s%s", n ? " " : "", *word);
+	log_line(sv->spec.log, LOG_INFO, "started pid %d as %s: %s%s", (int)sv->pid, sv->spec.user, command,
+	    n >= sizeof command ? "…" : "");
+}
+
+static const char *
+failure_text(enum proc_stage stage, int error, const char *program)
+{
+	if (stage == PROC_EXEC && error == ENOENT && strchr(program, '/') && access(program, F_OK) == 0)
+		return "its interpreter (#! line) or loader was not found";
+	if (stage == PROC_EXEC && error == ENOENT)
+		return "not found";
+	if (stage == PROC_EXEC && error == ENOEXEC)
+		return "neither a program of this machine nor a script with a #! line";
+	if (error == EAGAIN)
+		return "no more processes allowed (pids limit of the container, or RLIMIT_NPROC of the user)";
+	return strerror(error);
+}
+
+static void
+say_failure(struct supervisor *sv, enum proc_stage stage, int error)
+{
+	const char *program = sv->spec.argv[0];
+	const char *reason = failure_text(stage, error, program);
+
+	if (stage == PROC_CHDIR)
+		log_line(sv->spec.log, LOG_ERROR, "server.working_dir %s: %s",
+		    sv->spec.config->working_dir ? sv->spec.config->working_dir : sv->working_dir, reason);
+	else
+		log_line(sv->spec.log, LOG_ERROR, "cannot run %s: %s", program, reason);
+}
+
+/* One line that tells everything about a death. */
+static void
+say_ended(struct supervisor *sv, int code)
+{
+	bool asked = sv->life.state != LIFE_RUNNING, oom = false;
+	char how[64], lived[32], name[16];
+	uint64_t kills;
+
+	(void)duration_text(now_ms() - sv->started_ms, lived);
+	if (!WIFSIGNALED(sv->wstatus)) {
+		(void)snprintf(how, sizeof how, "exit code %d", WEXITSTATUS(sv->wstatus));
+	} else {
+		(void)snprintf(how, sizeof how, "killed by %s%s", signal_name(WTERMSIG(sv->wstatus), name),
+		    WCOREDUMP(sv->wstatus) ? " (core dumped)" : "");
+		if (WTERMSIG(sv->wstatus) == SIGKILL) {
+			kills = oom_kills();
+			oom = kills > sv->oom_kills;
+			sv->oom_kills = kills;
+		}
+	}
+	log_line(sv->spec.log, asked || code == 0 ? LOG_INFO : LOG_ERROR, "server ended: %s after %s%s", how, lived,
+	    oom ? ", the memory cgroup counted an OOM kill" : "");
+}
+
+static void
+say_asked(struct supervisor *sv, const char *what)
+{
+	char name[16], drain[32];
+	uint64_t drain_ms = sv->life.policy.drain_delay_ms;
+
+	if (sv->life.state == LIFE_DRAINING)
+		log_line(sv->spec.log, LOG_INFO, "%s: %s, after a drain of %s", what,
+		    signal_name(sv->asked_signal, name), duration_text(drain_ms, drain));
+	else
+		log_line(sv->spec.log, LOG_INFO, "%s: %s", what, signal_name(sv->asked_signal, name));
+}
+
+static void
+say_backoff(struct supervisor *sv, uint64_t delay_ms)
+{
+	char delay[32];
+	unsigned limit = sv->life.policy.restart_limit;
+
+	(void)duration_text(delay_ms, delay);
+	if (sv->life.refusals > 0)
+		log_line(sv->spec.log, LOG_INFO, "trying again in %s (%u of %d)", delay, sv->life.refusals,
+		    LIFE_REFUSALS_MAX);
+	else if (limit > 0)
+		log_line(sv->spec.log, LOG_INFO, "starting again in %s (restart %u of %u)", delay, sv->life.restarts,
+		    limit);
+	else
+		log_line(sv->spec.log, LOG_INFO, "starting again in %s (restart %u)", delay, sv->life.restarts);
+}
+
+/* The one place where a change of state is told. */
+static void
+say_step(struct supervisor *sv, enum life_state before, const struct life_step *step)
+{
+	enum life_state now = sv->life.state;
+	char time[32];
+
+	log_line(sv->spec.log, LOG_DEBUG, "state %s -> %s", life_state_name(before), life_state_name(now));
+	if (before != now && (now == LIFE_DRAINING || (now == LIFE_STOPPING && before != LIFE_DRAINING)))
+		say_asked(sv, "stopping");
+	else if (before != now && now == LIFE_RESTARTING)
+		say_asked(sv, "restarting");
+	else if (now == LIFE_BACKOFF)
+		say_backoff(sv, step->delay_ms);
+	if (step->actions & LIFE_KILL && now != LIFE_BACKOFF && now != LIFE_RUNNING)
+		log_line(sv->spec.log, LOG_WARN, "not stopped after %s: SIGKILL to its process group",
+		    duration_text(now == LIFE_RESTARTING ? sv->life.policy.restart_timeout_ms
+							 : sv->life.policy.stop_timeout_ms,
+			time));
+}
+
+/* ---- what is done ---- */
+
+/* To the server, or to its group if the user wants that. What kill(2) says is never fatal. */
+static void
+forward(struct supervisor *sv, int signum)
+{
+	char name[16];
+	int status;
+
+	if (sv->pid == 0)
+		return;
+	status = sv->spec.config->signal_group ? proc_kill_group(sv->pid, signum) : proc_kill(sv->pid, signum);
+	if (status < 0)
+		log_line(sv->spec.log, LOG_WARN, "cannot send %s to pid %d: %s", signal_name(signum, name),
+		    (int)sv->pid, strerror(-status));
+	else
+		log_line(sv->spec.log, LOG_DEBUG, "%s to pid %d", signal_name(signum, name), (int)sv->pid);
+}
+
+static enum life_event
+spawn(struct supervisor *sv, int *code)
+{
+	const struct proc_spec spec = {
+		.argv = sv->spec.argv,
+		.env = sv->spec.env->vars,
+		.listen_pid = sv->spec.env->listen_pid,
+		.working_dir = sv->spec.config->working_dir ? sv->spec.config->working_dir
+		    : sv->is_respawn			    ? sv->working_dir
+							    : NULL,
+		.signals = sv->spec.signals,
+		.foreground = sv->has_terminal,
+		.die_with_parent = getpid() != 1,
+	};
+	enum proc_stage stage;
+	pid_t pid = proc_spawn(&spec, &stage);
+
+	if (pid < 0) {
+		*code = proc_failure_code(stage, -pid);
+		say_failure(sv, stage, -pid);
+		return proc_failure_passes(stage, -pid) ? LIFE_EV_REFUSED : LIFE_EV_FAILED;
+	}
+	sv->pid = sv->group = pid;
+	sv->started_ms = now_ms();
+	say_started(sv);
+	return LIFE_EV_SPAWNED;
+}
+
+static void
+on_deadline(uv_timer_t *timer);
+
+static void
+arm(struct supervisor *sv, uint64_t delay_ms)
+{
+	sv->armed = true;
+	sv->delay_ms = delay_ms;
+	if (!sv->looping)
+		return;
+	uv_update_time(&sv->loop);
+	(void)uv_timer_start(&sv->deadline, on_deadline, delay_ms, 0); /* fails only while closing */
+}
+
+static void
+disarm(struct supervisor *sv)
+{
+	sv->armed = false;
+	if (sv->looping)
+		(void)uv_timer_stop(&sv->deadline);
+}
+
+/* Is nothing left of what the lifecycle waits for? */
+static bool
+is_gone(const struct supervisor *sv)
+{
+	if (sv->life.state == LIFE_CLEARING)
+		return proc_group_is_gone(sv->group);
+	return sv->life.state == LIFE_ENDING && !proc_has_children();
+}
+
+/* Do what a step says. Returns the event that it led to at once, or LIFE_N_EVENTS for none. */
+static enum life_event
+act(struct supervisor *sv, const struct life_step *step, int *code)
+{
+	enum life_event next = LIFE_N_EVENTS;
+
+	if (step->actions & LIFE_KILL)
+		(void)proc_kill_group(sv->group, SIGKILL);
+	if (step->actions & LIFE_CLEAR)
+		(void)proc_kill_group(sv->group, SIGTERM);
+	if (step->actions & LIFE_SWEEP) {
+		(void)proc_kill_group(sv->group, SIGTERM);
+		proc_kill_rest(SIGTERM);
+	}
+	if (step->actions & LIFE_SIGNAL) {
+		forward(sv, sv->stop_signal);
+		forward(sv, SIGCONT); /* a stopped process does not see the other */
+	}
+	if (step->actions & LIFE_ARM)
+		arm(sv, step->delay_ms);
+	if (step->actions & LIFE_DISARM)
+		disarm(sv);
+	if (step->actions & (LIFE_CLEAR | LIFE_SWEEP) && is_gone(sv))
+		next = LIFE_EV_GONE;
+	if (step->actions & LIFE_SPAWN)
+		next = spawn(sv, code);
+	if (step->actions & LIFE_QUIT && sv->looping)
+		uv_stop(&sv->loop);
+	return next;
+}
+
+static void
+advance(struct supervisor *sv, enum life_event event, int code)
+{
+	while (event != LIFE_N_EVENTS) {
+		enum life_state before = sv->life.state;
+		struct life_step step = lifecycle_step(&sv->life, event, code, now_ms());
+
+		say_step(sv, before, &step);
+		event = act(sv, &step, &code);
+	}
+}
+
+/* ---- facts ---- */
+
+static void
+on_deadline(uv_timer_t *timer)
+{
+	struct supervisor *sv = timer->data;
+
+	advance(sv, LIFE_EV_DEADLINE, 0);
+}
+
+static void
+on_exit_of(void *arg, pid_t pid, int wstatus)
+{
+	struct supervisor *sv = arg;
+
+	if (pid != sv->pid) {
+		log_line(sv->spec.log, LOG_DEBUG, "reaped orphan pid %d", (int)pid);
+		return;
+	}
+	sv->ended = true;
+	sv->wstatus = wstatus;
+}
+
+static void
+reap(struct supervisor *sv)
+{
+	proc_reap(on_exit_of, sv);
+	if (sv->ended) {
+		int code = proc_exit_code(sv->wstatus);
+
+		if (code_set_has(&sv->spec.config->success_codes, code))
+			code = EXIT_CODE_OK;
+		say_ended(sv, code);
+		sv->ended = false;
+		sv->pid = 0;
+		sv->is_respawn = true;
+		advance(sv, LIFE_EV_EXITED, code);
+	}
+	if (is_gone(sv))
+		advance(sv, LIFE_EV_GONE, 0);
+}
+
+static void
+on_signal(void *arg, int signum, pid_t sender)
+{
+	struct supervisor *sv = arg;
+	const struct config *config = sv->spec.config;
+	const struct signal_rule *rule = &config->signals[signum];
+	char name[16];
+
+	if (signum == SIGCHLD) {
+		reap(sv);
+		return;
+	}
+	log_line(sv->spec.log, LOG_DEBUG, "%s from pid %d", signal_name(signum, name), (int)sender);
+	switch (rule->action) {
+	case SIGNAL_IGNORE:
+		break;
+	case SIGNAL_FORWARD:
+		forward(sv, rule->send ? rule->send : signum);
+		break;
+	case SIGNAL_STOP:
+		sv->asked_signal = signum;
+		if (rule->send)
+			sv->stop_signal = rule->send;
+		else if (config->stop_signal)
+			sv->stop_signal = config->stop_signal;
+		else
+			sv->stop_signal = config_signal_stops(signum) ? signum : SIGTERM;
+		advance(sv, LIFE_EV_STOP, 0);
+		break;
+	case SIGNAL_RESTART:
+		sv->asked_signal = signum;
+		sv->stop_signal = config->stop_signal ? config->stop_signal : SIGTERM;
+		advance(sv, LIFE_EV_RESTART, 0);
+		break;
+	}
+}
+
+/* ---- the loop ---- */
+
+/*
+ * What the child has, initd lets go: readers of inherited pipes must see their end, and no mount
+ * stays busy. Sockets of socket activation are kept for the next server.
+ */
+static void
+let_go(struct supervisor *sv)
+{
+	const char *fds = env_get(sv->spec.env->vars, "LISTEN_FDS");
+	uint64_t n = 0;
+
+	if (sv->spec.env->listen_pid && fds && !parse_number(fds, 1000, &n))
+		n = 0;
+	proc_close_inherited(STDERR_FILENO + 1 + (int)n, sv->spec.log->fd);
+	if (!getcwd(sv->working_dir, sizeof sv->working_dir))
+		(void)strcpy(sv->working_dir, "/");
+	(void)!chdir("/"); /* "/" is there */
+}
+
+static int
+build_loop(struct supervisor *sv)
+{
+	const struct signals_spec signals = { .on_signal = on_signal, .arg = sv };
+	int status = uv_loop_init(&sv->loop);
+
+	if (status < 0)
+		return status;
+	(void)uv_timer_init(&sv->loop, &sv->deadline); /* cannot fail */
+	sv->deadline.data = sv;
+	sv->looping = true;
+	if (sv->armed)
+		arm(sv, sv->delay_ms);
+	return signals_start(&sv->signals, &sv->loop, &signals);
+}
+
+static void
+close_loop(struct supervisor *sv)
+{
+	signals_stop(&sv->signals);
+	uv_close((uv_handle_t *)&sv->deadline, NULL);
+	(void)uv_run(&sv->loop, UV_RUN_DEFAULT);
+	if (uv_loop_close(&sv->loop) < 0)
+		log_line(sv->spec.log, LOG_WARN, "a handle was left open");
+}
+
+static void
+start_policy(struct supervisor *sv)
+{
+	static const enum life_restart restarts[] = {
+		[RESTART_NO] = LIFE_RESTART_NO,
+		[RESTART_ON_FAILURE] = LIFE_RESTART_ON_FAILURE,
+		[RESTART_ALWAYS] = LIFE_RESTART_ALWAYS,
+	};
+	const struct config *config = sv->spec.config;
+	const struct life_policy policy = {
+		.restart = restarts[config->restart],
+		.restart_delay_ms = config->restart_delay_ms,
+		.restart_delay_max_ms = config->restart_delay_max_ms,
+		.restart_limit = config->restart_limit,
+		.drain_delay_ms = config->drain_delay_ms,
+		.stop_timeout_ms = config->stop_timeout_ms,
+		/* A restart that nobody can end must end by itself; an orchestrator watches only stops. */
+		.restart_timeout_ms = config->stop_timeout_ms ? config->stop_timeout_ms : 5000,
+	};
+
+	lifecycle_init(&sv->life, &policy);
+}
+
+/* The server must not run on unobserved. */
+static int
+give_up(struct supervisor *sv, int status)
+{
+	log_line(sv->spec.log, LOG_ERROR, "event loop: %s", strerror(-status));
+	(void)proc_kill_group(sv->group, SIGKILL);
+	return EXIT_CODE_REFUSED;
+}
+
+int
+supervisor_run(const struct supervisor_spec *spec)
+{
+	struct supervisor sv;
+	int status;
+
+	memset(&sv, 0, offsetof(struct supervisor, working_dir));
+	sv.spec = *spec;
+	sv.has_terminal = tcgetpgrp(STDIN_FILENO) == getpgrp();
+	if (getpid() != 1)
+		(void)prctl(PR_SET_CHILD_SUBREAPER, 1); /* Linux 3.4; without it orphans are just not ours */
+	start_policy(&sv);
+
+	/* The child first, so that Python boots while we set ourselves up. */
+	advance(&sv, LIFE_EV_START, 0);
+	let_go(&sv);
+	if (sv.life.state != LIFE_DONE) {
+		status = build_loop(&sv);
+		if (status < 0)
+			return give_up(&sv, status);
+		sv.oom_kills = oom_kills();
+		(void)uv_run(&sv.loop, UV_RUN_DEFAULT);
+		close_loop(&sv);
+	}
+	if (getpid() != 1)
+		proc_kill_rest(SIGKILL);
+	if (sv.has_terminal)
+		(void)tcsetpgrp(STDIN_FILENO, getpgrp());
+	return sv.life.exit_code;
+}
