@@ -12,7 +12,7 @@ WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwri
            -Wformat=2 -Wvla -Wswitch-enum -Wconversion -Wundef -Wpointer-arith
 CFLAGS_OURS = -std=c17 -Os -fPIE -ffunction-sections -fdata-sections $(WARNINGS) $(if $(WERROR),-Werror)
 HARDENING = -fstack-protector-strong -fstack-clash-protection -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
-LDFLAGS_OURS = -Wl,-z,relro,-z,now,-z,noexecstack,-z,noseparate-code,--gc-sections
+LDFLAGS_OURS = -Wl,-z,relro,-z,now,-z,noexecstack,--gc-sections
 
 # SAN=1: address and undefined behaviour sanitizers; they need the dynamic libc.
 ifdef SAN

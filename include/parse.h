@@ -7,8 +7,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The highest signal number of Linux (SIGRTMAX of the kernel, whatever the libc keeps for itself). */
-#define SIGNAL_MAX 64
+/*
+ * The real-time signals are named as glibc, kill(1) and Python on Debian count them, whatever libc
+ * initd is built with. The kernel's begin at 32; 32 and 33 are internal to every libc.
+ */
+enum {
+	SIGNAL_RTMIN = 34,
+	SIGNAL_MAX = 64,
+};
 
 /* A set of exit codes. */
 struct code_set {
@@ -24,7 +30,7 @@ bool parse_duration(const char *text, uint64_t *out_ms);
 /* yes, true, on, 1 / no, false, off, 0; case does not matter. */
 bool parse_bool(const char *text, bool *out);
 
-/* "TERM", "SIGTERM", "15", "RTMIN+3", "SIGRTMAX-1"; case does not matter; 1 to SIGNAL_MAX. RTMIN is the libc's. */
+/* "TERM", "SIGTERM", "15", "RTMIN+3", "SIGRTMAX-1"; case does not matter; 1 to SIGNAL_MAX. */
 bool parse_signal(const char *text, int *out);
 
 /* Exit codes from 0 to 255, separated by commas, blanks or both; may be empty. */

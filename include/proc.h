@@ -6,11 +6,12 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /* What initd inherited and its child gets back. */
 struct proc_signals {
-	sigset_t mask;
+	uint64_t mask; /* as the kernel has it: bit n-1 is signal n */
 	struct sigaction child; /* of SIGCHLD, the one disposition that initd changes */
 };
 
@@ -34,6 +35,12 @@ enum proc_stage {
 	PROC_CHDIR,
 	PROC_EXEC,
 };
+
+/*
+ * sigprocmask(2) for all 64 signals, bit n-1 for signal n: a libc leaves out those that it keeps
+ * for itself, which the server's libc may not (34 is SIGRTMIN to glibc, internal to musl).
+ */
+void proc_set_mask(int how, uint64_t mask, uint64_t *old);
 
 /*
  * Start a child that leads its own process group, with the signal mask and dispositions that initd

@@ -295,8 +295,7 @@ config_signal_is_free(int signum)
 	case SIGSYS:
 		return false;
 	default:
-		/* Between the standard ones and RTMIN the libc keeps some for itself. */
-		return signum > 0 && signum <= SIGNAL_MAX && (signum < 32 || signum >= SIGRTMIN);
+		return signum > 0 && signum <= SIGNAL_MAX && (signum < 32 || signum >= SIGNAL_RTMIN);
 	}
 }
 

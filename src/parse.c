@@ -156,8 +156,8 @@ parse_realtime_signal(const char *text, int *out)
 	text += 5;
 	if (*text && (*text++ != (from_min ? '+' : '-') || !parse_number(text, SIGNAL_MAX, &n)))
 		return false;
-	signum = from_min ? SIGRTMIN + (int)n : SIGRTMAX - (int)n;
-	if (signum < SIGRTMIN || signum > SIGRTMAX)
+	signum = from_min ? SIGNAL_RTMIN + (int)n : SIGNAL_MAX - (int)n;
+	if (signum < SIGNAL_RTMIN || signum > SIGNAL_MAX)
 		return false;
 	*out = signum;
 	return true;
@@ -192,10 +192,10 @@ signal_name(int signum, char buf[16])
 			(void)snprintf(buf, 16, "SIG%s", signals[i].name);
 			return buf;
 		}
-	if (signum == SIGRTMIN)
+	if (signum == SIGNAL_RTMIN)
 		(void)snprintf(buf, 16, "SIGRTMIN");
-	else if (signum > SIGRTMIN && signum <= SIGRTMAX)
-		(void)snprintf(buf, 16, "SIGRTMIN+%d", signum - SIGRTMIN);
+	else if (signum > SIGNAL_RTMIN && signum <= SIGNAL_MAX)
+		(void)snprintf(buf, 16, "SIGRTMIN+%d", signum - SIGNAL_RTMIN);
 	else
 		(void)snprintf(buf, 16, "signal %d", signum);
 	return buf;

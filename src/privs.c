@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <linux/capability.h>
 #include <linux/securebits.h>
 #include <stdint.h>
@@ -16,6 +15,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 enum {
@@ -32,7 +32,7 @@ enum {
 static int
 read_file(const char *path, char **text, struct error *err)
 {
-	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_NONBLOCK); /* closed before anything forks */
 	struct stat st;
 	size_t length = 0;
 	ssize_t n = 1;
@@ -300,6 +300,12 @@ privs_current(struct privs *privs, const char *passwd_path)
 
 /* ---- the drop ---- */
 
+static bool
+is_terminal(int fd, const struct stat *st)
+{
+	return S_ISCHR(st->st_mode) && major(st->st_rdev) != 1 /* /dev/null and its kin */ && isatty(fd);
+}
+
 /*
  * So that the server can reopen /dev/stdout (moby#31243). Only pipes and terminals: /dev/null and
  * files belong to others. The group stays, a terminal's is tty.
@@ -312,9 +318,11 @@ give_away_stdio(uid_t uid)
 	for (int fd = 0; fd <= 2; fd++) {
 		struct stat st;
 
-		if (fstat(fd, &st) < 0 || !(S_ISFIFO(st.st_mode) || (S_ISCHR(st.st_mode) && isatty(fd))))
+		if (fstat(fd, &st) < 0 || st.st_uid == uid)
 			continue;
-		if (st.st_uid != uid && fchown(fd, uid, (gid_t)-1) < 0)
+		if (!S_ISFIFO(st.st_mode) && !is_terminal(fd, &st))
+			continue;
+		if (fchown(fd, uid, (gid_t)-1) < 0)
 			given = false;
 	}
 	return given;
@@ -381,17 +389,43 @@ refuse_id(const struct privs *privs, const char *call, struct error *err)
 	return error_set(err, "cannot become user %s: %s: %s", privs->name, call, strerror(errno));
 }
 
+/*
+ * The system calls themselves: a libc would bring all threads along, of which there is one. On
+ * 32-bit machines the old names take 16-bit ids.
+ */
+#if defined(SYS_setresuid32)
+#define CALL_SETGROUPS SYS_setgroups32
+#define CALL_SETRESGID SYS_setresgid32
+#define CALL_SETRESUID SYS_setresuid32
+#else
+#define CALL_SETGROUPS SYS_setgroups
+#define CALL_SETRESGID SYS_setresgid
+#define CALL_SETRESUID SYS_setresuid
+#endif
+
+static long
+set_gid(gid_t real, gid_t effective, gid_t saved)
+{
+	return syscall(CALL_SETRESGID, real, effective, saved);
+}
+
+static long
+set_uid(uid_t real, uid_t effective, uid_t saved)
+{
+	return syscall(CALL_SETRESUID, real, effective, saved);
+}
+
 static int
 set_ids(const struct privs *privs, unsigned *shortfalls, struct error *err)
 {
-	if (setgroups(privs->n_groups, privs->groups) < 0) {
+	if (syscall(CALL_SETGROUPS, privs->n_groups, privs->groups) < 0) {
 		if (errno != EPERM || !setgroups_is_denied())
 			return refuse_id(privs, "setgroups", err);
 		*shortfalls |= PRIVS_KEPT_GROUPS;
 	}
-	if (setresgid(privs->gid, privs->gid, privs->gid) < 0)
+	if (set_gid(privs->gid, privs->gid, privs->gid) < 0)
 		return refuse_id(privs, "setresgid", err);
-	if (setresuid(privs->uid, privs->uid, privs->uid) < 0)
+	if (set_uid(privs->uid, privs->uid, privs->uid) < 0)
 		return refuse_id(privs, "setresuid", err);
 	return 0;
 }
@@ -410,8 +444,7 @@ prove(const struct privs *privs, struct error *err)
 		return error_set(err, "the ids did not change to %u:%u", privs->uid, privs->gid);
 	if (privs->uid == 0)
 		return 0;
-	if (setresuid((uid_t)-1, 0, (uid_t)-1) == 0 ||
-	    (privs->gid != 0 && setresgid((gid_t)-1, 0, (gid_t)-1) == 0))
+	if (set_uid((uid_t)-1, 0, (uid_t)-1) == 0 || (privs->gid != 0 && set_gid((gid_t)-1, 0, (gid_t)-1) == 0))
 		return error_set(err, "root could be had back after the drop");
 	if (get_capabilities(data) < 0 || data[0].effective || data[0].permitted || data[1].effective ||
 	    data[1].permitted)

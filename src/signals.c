@@ -4,27 +4,21 @@
 
 #include <errno.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
-/* A fault is about the instruction that runs; blocked, the kernel kills anyway and says less. */
-static const int faults[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS };
+#define BIT(signum) (UINT64_C(1) << ((signum) - 1))
 
-static void
-fill_blocked(sigset_t *set)
-{
-	(void)sigfillset(set);
-	for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++)
-		(void)sigdelset(set, faults[i]);
-}
+/* A fault is about the instruction that runs; blocked, the kernel kills anyway and says less. */
+static const uint64_t faults = BIT(SIGSEGV) | BIT(SIGBUS) | BIT(SIGFPE) | BIT(SIGILL) | BIT(SIGTRAP) | BIT(SIGABRT) |
+    BIT(SIGSYS);
 
 void
 signals_block(struct proc_signals *inherited)
 {
 	const struct sigaction by_default = { .sa_handler = SIG_DFL };
-	sigset_t blocked;
 
-	fill_blocked(&blocked);
-	(void)sigprocmask(SIG_BLOCK, &blocked, &inherited->mask);
+	proc_set_mask(SIG_BLOCK, ~faults, &inherited->mask);
 	(void)sigaction(SIGCHLD, &by_default, &inherited->child);
 }
 
@@ -57,14 +51,12 @@ on_readable(uv_poll_t *poll, int status, int events)
 int
 signals_start(struct signals *signals, uv_loop_t *loop, const struct signals_spec *spec)
 {
-	sigset_t wanted;
+	/* TTIN and TTOU are about our own use of the terminal: blocked, and never read. */
+	const uint64_t wanted = ~(faults | BIT(SIGTTIN) | BIT(SIGTTOU));
 	int status;
 
 	signals->spec = *spec;
-	fill_blocked(&wanted);
-	(void)sigdelset(&wanted, SIGTTIN); /* about our own use of the terminal */
-	(void)sigdelset(&wanted, SIGTTOU);
-	signals->fd = signalfd(-1, &wanted, SFD_NONBLOCK | SFD_CLOEXEC);
+	signals->fd = (int)syscall(SYS_signalfd4, -1, &wanted, sizeof wanted, SFD_NONBLOCK | SFD_CLOEXEC);
 	if (signals->fd < 0)
 		return -errno;
 	status = uv_poll_init(loop, &signals->poll, signals->fd);

@@ -34,7 +34,8 @@ struct supervisor {
 	int asked_signal;	 /* the signal that asked for a stop or restart */
 	int stop_signal;	 /* what the server gets for it */
 	bool has_terminal;	 /* initd was the terminal's foreground group and passes that on */
-	bool is_respawn;
+	bool is_init;		 /* PID 1 */
+	bool is_respawn;	 /* the next server is not the first */
 	uint64_t oom_kills;
 	char working_dir[PATH_MAX]; /* where initd was started, for the next server */
 };
@@ -78,9 +79,12 @@ say_started(struct supervisor *sv)
 }
 
 static const char *
-failure_text(enum proc_stage stage, int error, const char *program)
+failure_text(const struct supervisor *sv, enum proc_stage stage, int error)
 {
-	if (stage == PROC_EXEC && error == ENOENT && strchr(program, '/') && access(program, F_OK) == 0)
+	char path[PATH_MAX];
+
+	if (stage == PROC_EXEC && error == ENOENT &&
+	    proc_find(sv->spec.argv[0], sv->spec.env->vars, path, sizeof path))
 		return "its interpreter (#! line) or loader was not found";
 	if (stage == PROC_EXEC && error == ENOENT)
 		return "not found";
@@ -95,7 +99,7 @@ static void
 say_failure(struct supervisor *sv, enum proc_stage stage, int error)
 {
 	const char *program = sv->spec.argv[0];
-	const char *reason = failure_text(stage, error, program);
+	const char *reason = failure_text(sv, stage, error);
 
 	if (stage == PROC_CHDIR)
 		log_line(sv->spec.log, LOG_ERROR, "server.working_dir %s: %s",
@@ -210,7 +214,7 @@ spawn(struct supervisor *sv, int *code)
 							    : NULL,
 		.signals = sv->spec.signals,
 		.foreground = sv->has_terminal,
-		.die_with_parent = getpid() != 1,
+		.die_with_parent = !sv->is_init,
 	};
 	enum proc_stage stage;
 	pid_t pid = proc_spawn(&spec, &stage);
@@ -461,12 +465,15 @@ int
 supervisor_run(const struct supervisor_spec *spec)
 {
 	struct supervisor sv;
+	pid_t terminal;
 	int status;
 
 	memset(&sv, 0, offsetof(struct supervisor, working_dir));
 	sv.spec = *spec;
-	sv.has_terminal = tcgetpgrp(STDIN_FILENO) == getpgrp();
-	if (getpid() != 1)
+	sv.is_init = getpid() == 1;
+	terminal = tcgetpgrp(STDIN_FILENO);
+	sv.has_terminal = terminal >= 0 && terminal == getpgrp();
+	if (!sv.is_init)
 		(void)prctl(PR_SET_CHILD_SUBREAPER, 1); /* Linux 3.4; without it orphans are just not ours */
 	start_policy(&sv);
 
@@ -481,8 +488,8 @@ supervisor_run(const struct supervisor_spec *spec)
 		(void)uv_run(&sv.loop, UV_RUN_DEFAULT);
 		close_loop(&sv);
 	}
-	if (getpid() != 1)
-		proc_kill_rest(SIGKILL);
+	if (!sv.is_init)
+		proc_kill_rest(SIGKILL); /* the kernel does that when PID 1 ends */
 	if (sv.has_terminal)
 		(void)tcsetpgrp(STDIN_FILENO, getpgrp());
 	return sv.life.exit_code;
