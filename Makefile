@@ -32,6 +32,10 @@ UV = $(shell $(PKG_CONFIG) --exists libuv-static 2>/dev/null && echo libuv-stati
 LIB_CFLAGS ?= $(shell $(PKG_CONFIG) --cflags $(UV) inih)
 LIBS ?= $(shell $(PKG_CONFIG) --static --libs $(UV) inih)
 
+# V=1 shows the commands.
+Q = $(if $(V),,@)
+say = @$(if $(V),true,printf '  %-4s %s\n' $(1) $(2))
+
 SOURCES = $(wildcard src/*.c)
 OBJECTS = $(SOURCES:src/%.c=$(OUT)/obj/%.o)
 
@@ -39,11 +43,13 @@ OBJECTS = $(SOURCES:src/%.c=$(OUT)/obj/%.o)
 all: $(OUT)/initd
 
 $(OUT)/initd: $(OBJECTS)
-	$(CC) $(LINK_KIND) $(LDFLAGS_OURS) $(LDFLAGS) -o $@ $(LINK_FIRST) $^ $(LIBS) $(LINK_LAST)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LINK_KIND) $(LDFLAGS_OURS) $(LDFLAGS) -o $@ $(LINK_FIRST) $^ $(LIBS) $(LINK_LAST)
 
 $(OUT)/obj/%.o: src/%.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS_OURS) $(LIB_CFLAGS) $(CPPFLAGS) $(CFLAGS_OURS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC,$@)
+	$(Q)$(CC) $(CPPFLAGS_OURS) $(LIB_CFLAGS) $(CPPFLAGS) $(CFLAGS_OURS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 -include $(wildcard $(OUT)/obj/*.d)
 
@@ -116,3 +122,155 @@ $(MUSL)/lib/libuv.a: $(MUSL)/libuv/include/uv.h | $(MUSL)/kernel
 	        -c -o $(MUSL)/lib/obj/$$(basename $$name).o $$file || exit 1; \
 	done
 	ar rcs $@ $(MUSL)/lib/obj/*.o
+
+# ---- tests ----
+
+UNIT = parse config env agent privs lifecycle json log
+UNIT_BINARIES = $(UNIT:%=$(OUT)/unit/test_%)
+
+# What each unit test links: its module and what that stands on, nothing else.
+NEEDS_parse     = parse
+NEEDS_config    = config parse json error
+NEEDS_env       = env error
+NEEDS_agent     = agent error
+NEEDS_privs     = privs parse error
+NEEDS_lifecycle = lifecycle
+NEEDS_json      = json
+NEEDS_log       = log json
+
+UNIT_LIBS = $(shell $(PKG_CONFIG) --libs cmocka) $(shell $(PKG_CONFIG) --libs inih)
+
+.PHONY: check-unit
+check-unit: $(UNIT_BINARIES)
+	@for test in $^; do $$test || exit 1; done
+
+.SECONDEXPANSION:
+$(OUT)/unit/test_%: tests/unit/test_%.c $$(addprefix $(OUT)/obj/,$$(addsuffix .o,$$(NEEDS_$$*)))
+	@mkdir -p $(@D)
+	$(call say,TEST,$@)
+	$(Q)$(CC) $(CPPFLAGS_OURS) $(shell $(PKG_CONFIG) --cflags cmocka) $(CFLAGS_OURS) $(CFLAGS) -MMD -MP \
+	    -pie $(if $(SAN),-fsanitize=address,undefined) -o $@ $^ $(UNIT_LIBS)
+
+# The integration tests start each binary as PID 1; servers and engines get glibc and musl by themselves.
+PYTEST = $(VENV)/bin/python -B -m pytest -q -p no:cacheprovider -rs
+VENV = build/venvs/tests
+
+$(VENV)/.complete: tests/requirements.txt
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --requirement tests/requirements.txt
+	touch $@
+
+.PHONY: check check-build check-integration check-servers check-container headers layers
+check: deps-check
+	$(MAKE) check-build
+	$(MAKE) check-unit
+	$(MAKE) check-unit OUT=build/san SAN=1
+	$(MAKE) check-all-python
+
+# Every compiler, every libc, no warning; headers stand alone and includes go downwards.
+check-build: headers layers
+	$(MAKE) WERROR=1
+	$(MAKE) WERROR=1 CC=clang OUT=build/clang
+	$(MAKE) WERROR=1 SAN=1 OUT=build/san
+	$(MAKE) WERROR=1 musl
+
+headers:
+	@for header in include/*.h; do \
+	    $(CC) $(CPPFLAGS_OURS) $(LIB_CFLAGS) -std=c17 $(WARNINGS) -Werror -fsyntax-only -xc $$header || exit 1; done
+
+layers:
+	tests/layers.sh
+
+check-integration: $(VENV)/.complete
+	$(PYTEST) tests/integration
+
+check-servers: $(VENV)/.complete
+	$(PYTEST) tests/servers
+
+check-container: $(VENV)/.complete
+	$(PYTEST) tests/container
+
+# One run after the other: the tests measure time. The last line is the sum of all.
+check-all-python: $(VENV)/.complete
+	INITD_BINARY=build/musl/initd $(PYTEST) tests/integration
+	INITD_BINARY=build/san/initd $(PYTEST) tests/integration
+	$(PYTEST) tests
+
+.PHONY: figures
+figures: all musl
+	$(PYTHON) tests/bench/figures.py $(FIGURES)
+
+# ---- the rest ----
+
+.PHONY: run lint format install clean help deps deps-check
+
+# The port that `make run` serves on.
+PORT ?= 8000
+OWNER = $(shell stat -c %u:%g .)
+
+run: deps
+	@$(MAKE) --no-print-directory
+	@echo "The sample agent is at http://127.0.0.1:$(PORT)/ - Ctrl-C stops it."
+	@HOST=127.0.0.1 PORT=$(PORT) AGENT_DIR=tests/agent/src build/initd \
+	    -o server.working_dir=$(CURDIR)/tests/agent/src -o user.name=$(OWNER)
+
+lint:
+	clang-format --dry-run -Werror src/*.c include/*.h tests/unit/*.c tests/bench/*.[ch]
+	for file in src/*.c; do clang-tidy --quiet $$file -- -std=c17 $(CPPFLAGS_OURS) $(LIB_CFLAGS) 2>/dev/null || exit 1; done
+	cppcheck --std=c11 --enable=warning,style,performance,portability --suppress=missingIncludeSystem \
+	    --suppress=variableScope --suppress=ctuuninitvar --quiet --error-exitcode=1 -Iinclude -D_GNU_SOURCE src/
+	shellcheck tests/*.sh .ci/run
+
+format:
+	clang-format -i src/*.c include/*.h tests/unit/*.c tests/bench/*.[ch]
+
+install: all
+	install -D -m 755 $(OUT)/initd $(DESTDIR)$(PREFIX)/bin/initd
+
+clean:
+	rm -rf build
+
+help:
+	@echo "make run       install what is missing, build, run the sample agent"
+	@echo "make check     install what is missing, run all tests"
+	@echo "make           build/initd          make musl     build/musl/initd, static musl"
+	@echo "make san       build/san/initd, with ASan and UBSan"
+	@echo "make figures   measure initd beside tini, dumb-init and catatonit"
+	@echo "make lint | format | install [DESTDIR= PREFIX=] | deps | deps-check | clean"
+
+# ---- what a machine needs: installed only where it is missing ----
+
+BUILD_apt = gcc libc6-dev make pkg-config libuv1-dev libinih-dev python3
+BUILD_apk = gcc musl-dev linux-headers make pkgconf libuv-dev libuv-static inih-dev python3
+BUILD_dnf = gcc glibc-devel glibc-static make pkgconf-pkg-config libuv-devel libuv-static inih-devel python3
+
+CHECK_apt = $(BUILD_apt) clang libcmocka-dev musl-tools dpkg-dev \
+    python3-venv python3-pip util-linux procps strace libcap2-bin busybox-static \
+    docker.io containerd runc podman debootstrap
+CHECK_apk = $(BUILD_apk) clang cmocka-dev py3-pip util-linux procps strace
+CHECK_dnf = $(BUILD_dnf) clang libcmocka-devel python3-pip util-linux procps-ng strace
+
+SUDO = $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+
+deps:
+	@$(call install_missing,BUILD)
+
+deps-check:
+	@$(call install_missing,CHECK)
+
+define install_missing
+if command -v apt-get >/dev/null; then \
+    missing=$$(for name in $($(1)_apt); do \
+        dpkg-query -W -f '$${Status}' $$name 2>/dev/null | grep -q 'ok installed' || echo $$name; done); \
+    [ -z "$$missing" ] || { $(SUDO) apt-get update -qq && \
+        $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends $$missing; }; \
+elif command -v apk >/dev/null; then \
+    missing=$$(for name in $($(1)_apk); do apk info -e $$name >/dev/null || echo $$name; done); \
+    [ -z "$$missing" ] || $(SUDO) apk add --quiet $$missing; \
+elif command -v dnf >/dev/null; then \
+    missing=$$(for name in $($(1)_dnf); do rpm -q $$name >/dev/null || echo $$name; done); \
+    [ -z "$$missing" ] || $(SUDO) dnf install --quiet --assumeyes $$missing; \
+else \
+    echo "no apt-get, apk or dnf: install by hand what stands at the end of the Makefile" >&2; exit 1; \
+fi
+endef

@@ -10,7 +10,7 @@
 
 struct cmdline {
 	const char *config_path; /* -c, or NULL */
-	char **settings;	 /* the texts behind -o; allocated */
+	char **settings;         /* the texts behind -o; allocated */
 	size_t n_settings;
 	bool json;
 	char **operands; /* COMMAND [ARG]…, NULL-terminated, inside argv */

@@ -17,7 +17,7 @@ enum config_source {
 	CONFIG_UNSET,
 	CONFIG_DEFAULT,
 	CONFIG_FILE,
-	CONFIG_ALIAS,	    /* HOST, PORT, AGENT_DIR */
+	CONFIG_ALIAS,       /* HOST, PORT, AGENT_DIR */
 	CONFIG_ENVIRONMENT, /* INITD_SECTION_NAME */
 	CONFIG_ARGUMENT,    /* -o */
 };
@@ -64,7 +64,7 @@ struct config {
 	const char *agent_dir, *host;
 	unsigned port;
 	const char *working_dir; /* NULL: unchanged */
-	int stop_signal;	 /* 0: as received */
+	int stop_signal;         /* 0: as received */
 	uint64_t drain_delay_ms, stop_timeout_ms;
 	bool signal_group;
 	enum restart_policy restart;
@@ -91,7 +91,7 @@ struct config {
 
 /* What there is to read. */
 struct config_spec {
-	const char *path;	/* -c; NULL: INITD_CONFIG, else the default file, which may be missing */
+	const char *path; /* -c; NULL: INITD_CONFIG, else the default file, which may be missing */
 	char *const *arguments; /* the texts behind each -o */
 	size_t n_arguments;
 	char *const *environ;

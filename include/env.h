@@ -16,17 +16,17 @@ struct env_default {
 struct env_spec {
 	const char *agent_dir, *host;
 	unsigned port;
-	const char *venv;	   /* a venv that exists, for an environment that names none; or NULL */
-	const char *user, *home;   /* home: NULL if HOME is to stay unless it is missing or root's */
+	const char *venv; /* a venv that exists, for an environment that names none; or NULL */
+	const char *user, *home; /* home: NULL if HOME is to stay unless it is missing or root's */
 	const struct env_default *defaults; /* what is already set wins */
 	size_t n_defaults;
 	pid_t self; /* a LISTEN_PID of this process is made the child's */
 };
 
 struct env {
-	char **vars;	  /* NULL-terminated */
+	char **vars;      /* NULL-terminated */
 	char *listen_pid; /* where the child writes its pid; or NULL */
-	size_t n, room;
+	size_t n;
 	char **owned;
 	size_t n_owned;
 };
@@ -38,7 +38,8 @@ const char *env_get(char *const *vars, const char *name);
  * Build the child's environment. What is set replaces every earlier variable of that name; the
  * rest keeps its order. `inherited` must outlive *env. -1 and *err only if memory is short.
  */
-int env_build(struct env *env, char *const *inherited, const struct env_spec *spec, struct error *err);
+int env_build(
+    struct env *env, char *const *inherited, const struct env_spec *spec, struct error *err);
 
 void env_free(struct env *env);
 

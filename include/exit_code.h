@@ -5,10 +5,10 @@
 
 enum exit_code {
 	EXIT_CODE_OK = 0,
-	EXIT_CODE_USAGE = 64,	       /* sysexits.h: EX_USAGE */
-	EXIT_CODE_REFUSED = 71,	       /* EX_OSERR: fork, memory, descriptors */
-	EXIT_CODE_PRIVILEGES = 77,     /* EX_NOPERM */
-	EXIT_CODE_CONFIG = 78,	       /* EX_CONFIG */
+	EXIT_CODE_USAGE = 64,           /* sysexits.h: EX_USAGE */
+	EXIT_CODE_REFUSED = 71,         /* EX_OSERR: fork, memory, descriptors */
+	EXIT_CODE_PRIVILEGES = 77,      /* EX_NOPERM */
+	EXIT_CODE_CONFIG = 78,          /* EX_CONFIG */
 	EXIT_CODE_CANNOT_EXECUTE = 126, /* as a shell says it (XCU 2.8.2) */
 	EXIT_CODE_NOT_FOUND = 127,
 	EXIT_CODE_SIGNAL = 128, /* plus the signal's number */

@@ -9,24 +9,24 @@
 enum life_state {
 	LIFE_NEW,
 	LIFE_RUNNING,
-	LIFE_DRAINING,	 /* told to stop; still serving for drain_delay */
-	LIFE_STOPPING,	 /* signalled; when the server ends, initd does */
+	LIFE_DRAINING,   /* told to stop; still serving for drain_delay */
+	LIFE_STOPPING,   /* signalled; when the server ends, initd does */
 	LIFE_RESTARTING, /* signalled; when the server ends, another one is started */
-	LIFE_CLEARING,	 /* the server is gone; what it left in its group goes before the next one comes */
-	LIFE_BACKOFF,	 /* waiting before the next start */
-	LIFE_ENDING,	 /* the server is gone for good; what is left gets SIGTERM and a second */
+	LIFE_CLEARING, /* the server is gone; what it left in its group goes before the next one comes */
+	LIFE_BACKOFF, /* waiting before the next start */
+	LIFE_ENDING,  /* the server is gone for good; what is left gets SIGTERM and a second */
 	LIFE_DONE,
 	LIFE_N_STATES,
 };
 
 enum life_event {
-	LIFE_EV_START,	  /* once, first */
+	LIFE_EV_START,    /* once, first */
 	LIFE_EV_SPAWNED,  /* answer to LIFE_SPAWN: it runs */
 	LIFE_EV_REFUSED,  /* answer to LIFE_SPAWN: no memory or process to be had now */
-	LIFE_EV_FAILED,	  /* answer to LIFE_SPAWN: it cannot be executed; code 126 or 127 */
-	LIFE_EV_EXITED,	  /* the server ended; code */
-	LIFE_EV_GONE,	  /* nothing is left of it: its group (CLEARING), all children (ENDING) */
-	LIFE_EV_STOP,	  /* somebody wants initd to end */
+	LIFE_EV_FAILED,   /* answer to LIFE_SPAWN: it cannot be executed; code 126 or 127 */
+	LIFE_EV_EXITED,   /* the server ended; code */
+	LIFE_EV_GONE,     /* nothing is left of it: its group (CLEARING), all children (ENDING) */
+	LIFE_EV_STOP,     /* somebody wants initd to end */
 	LIFE_EV_RESTART,  /* somebody wants a new server */
 	LIFE_EV_DEADLINE, /* what LIFE_ARM asked for */
 	LIFE_N_EVENTS,
@@ -63,9 +63,9 @@ struct life_policy {
 struct lifecycle {
 	struct life_policy policy;
 	enum life_state state;
-	int exit_code;	   /* of the last server, or of what kept it from starting; valid from ENDING on */
-	bool started;	   /* some server ran once */
-	bool killed;	   /* SIGKILL was sent in this STOPPING or RESTARTING */
+	int exit_code; /* of the last server, or of what kept it from starting; valid from ENDING on */
+	bool started;      /* some server ran once */
+	bool killed;       /* SIGKILL was sent in this STOPPING or RESTARTING */
 	unsigned restarts; /* by policy, since a server last lived for LIFE_STABLE_MS */
 	unsigned refusals; /* in a row */
 	uint64_t started_ms;
@@ -74,8 +74,8 @@ struct lifecycle {
 
 enum {
 	LIFE_STABLE_MS = 60 * 1000, /* a server that lived so long starts with a clean slate */
-	LIFE_GRACE_MS = 1000,	    /* for what a server leaves behind, and after a SIGKILL */
-	LIFE_REFUSALS_MAX = 5,	    /* then give up: exit code 71 */
+	LIFE_GRACE_MS = 1000,       /* for what a server leaves behind, and after a SIGKILL */
+	LIFE_REFUSALS_MAX = 5,      /* then give up: exit code 71 */
 };
 
 struct life_step {
@@ -89,7 +89,8 @@ void lifecycle_init(struct lifecycle *life, const struct life_policy *policy);
  * One event at one moment of a monotonic clock. `code` is an exit code in which success is 0
  * (EXITED, FAILED). An event that means nothing in the present state changes nothing.
  */
-struct life_step lifecycle_step(struct lifecycle *life, enum life_event event, int code, uint64_t now_ms);
+struct life_step lifecycle_step(
+    struct lifecycle *life, enum life_event event, int code, uint64_t now_ms);
 
 const char *life_state_name(enum life_state state);
 

@@ -20,9 +20,9 @@ enum log_format {
 struct log {
 	enum log_level level;
 	enum log_format format;
-	int fd;		    /* stderr, or our own non-blocking description of it */
-	bool may_block;	    /* fd is shared with others and may be full: poll first */
-	bool is_socket;	    /* send with MSG_DONTWAIT instead of write */
+	int fd;             /* stderr, or our own non-blocking description of it */
+	bool may_block;     /* fd is shared with others and may be full: poll first */
+	bool is_socket;     /* send with MSG_DONTWAIT instead of write */
 	unsigned long lost; /* lines that nobody took since the last one that got through */
 };
 

@@ -24,10 +24,10 @@ struct plan {
 	char *const *argv;
 	char user[160]; /* "app (999:999)", for people */
 
-	const char *home;	       /* of the user, one that exists */
-	char venv[PLAN_PATH_SIZE];     /* found, or "" */
+	const char *home;               /* of the user, one that exists */
+	char venv[PLAN_PATH_SIZE];      /* found, or "" */
 	char agent_dir[PLAN_PATH_SIZE]; /* if AGENT_DIR is relative: from the root */
-	char module[PLAN_PATH_SIZE];   /* the words of argv if nobody named a command */
+	char module[PLAN_PATH_SIZE];    /* the words of argv if nobody named a command */
 	char *module_argv[4];
 };
 
@@ -35,7 +35,8 @@ struct plan {
  * Each step needs those before it and returns 0, or initd's exit code with *err filled. The text
  * of `environ` and of *cmd must outlive the plan. plan_free() is due in any case.
  */
-int plan_config(struct plan *plan, const struct cmdline *cmd, char *const *environ, struct error *err);
+int plan_config(
+    struct plan *plan, const struct cmdline *cmd, char *const *environ, struct error *err);
 int plan_user(struct plan *plan, struct error *err);
 int plan_agent_dir(struct plan *plan, const struct cmdline *cmd, struct error *err);
 int plan_environment(struct plan *plan, char *const *environ, struct error *err);

@@ -19,7 +19,7 @@ struct privs {
 	gid_t gid;
 	gid_t groups[PRIVS_GROUPS_MAX];
 	size_t n_groups;
-	char name[64];	/* login name; the number if it has none */
+	char name[64];  /* login name; the number if it has none */
 	char home[256]; /* of the passwd entry; "" if there is none */
 };
 
@@ -53,7 +53,8 @@ enum privs_shortfall {
  * which is for setuid and setcap programs: they need it), set groups, gid and uid, and prove that
  * there is no way back. -1 and *err if anything that matters failed: the caller must not go on.
  */
-int privs_drop(const struct privs *privs, bool no_new_privs, unsigned *shortfalls, struct error *err);
+int privs_drop(
+    const struct privs *privs, bool no_new_privs, unsigned *shortfalls, struct error *err);
 
 /*
  * What holds whoever we are: no_new_privs for all that is started, if it is wanted, and nobody of

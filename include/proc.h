@@ -11,18 +11,21 @@
 
 /* What initd inherited and its child gets back. */
 struct proc_signals {
-	uint64_t mask; /* as the kernel has it: bit n-1 is signal n */
+	uint64_t mask;          /* as the kernel has it: bit n-1 is signal n */
 	struct sigaction child; /* of SIGCHLD, the one disposition that initd changes */
 };
 
 struct proc_spec {
 	char *const *argv;
-	char *const *env;	 /* PATH is looked up here */
-	char *listen_pid;	 /* inside env, room for LISTEN_PID_DIGITS: the child writes its pid there; or NULL */
+	char *const *env; /* PATH is looked up here */
+	char *
+	    listen_pid; /* inside env, room for LISTEN_PID_DIGITS: the child writes its pid there; or NULL */
 	const char *working_dir; /* NULL: unchanged */
 	const struct proc_signals *signals;
-	bool foreground;      /* make its group the terminal's foreground group (stdin is the terminal) */
-	bool die_with_parent; /* SIGTERM when initd dies; needless for PID 1, whose death ends all */
+	bool
+	    foreground; /* make its group the terminal's foreground group (stdin is the terminal) */
+	bool
+	    die_with_parent; /* SIGTERM when initd dies; needless for PID 1, whose death ends all */
 };
 
 enum {

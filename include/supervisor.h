@@ -13,7 +13,7 @@ struct supervisor_spec {
 	const struct env *env;
 	char *const *argv;
 	const struct proc_signals *signals; /* inherited: for the child */
-	const char *user;		    /* as whom it runs, for the log */
+	const char *user;                   /* as whom it runs, for the log */
 	struct log *log;
 };
 

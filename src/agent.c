@@ -17,9 +17,11 @@ agent_check_dir(const char *agent_dir, struct error *err)
 	struct stat st;
 
 	if (stat(agent_dir, &st) < 0)
-		return error_set(err, "server.agent_dir (AGENT_DIR) %.200s: %s", agent_dir, strerror(errno));
+		return error_set(
+		    err, "server.agent_dir (AGENT_DIR) %.200s: %s", agent_dir, strerror(errno));
 	if (!S_ISDIR(st.st_mode))
-		return error_set(err, "server.agent_dir (AGENT_DIR) %.200s: %s", agent_dir, strerror(ENOTDIR));
+		return error_set(
+		    err, "server.agent_dir (AGENT_DIR) %.200s: %s", agent_dir, strerror(ENOTDIR));
 	return 0;
 }
 
@@ -28,7 +30,8 @@ is_venv(const char *dir, size_t dir_length, char *venv, size_t size)
 {
 	char marker[4096];
 
-	if (snprintf(marker, sizeof marker, "%.*s/.venv/pyvenv.cfg", (int)dir_length, dir) >= (int)sizeof marker ||
+	if (snprintf(marker, sizeof marker, "%.*s/.venv/pyvenv.cfg", (int)dir_length, dir) >=
+		(int)sizeof marker ||
 	    access(marker, F_OK) < 0)
 		return false;
 	return (size_t)snprintf(venv, size, "%.*s/.venv", (int)dir_length, dir) < size;
@@ -97,11 +100,12 @@ agent_find_module(const char *agent_dir, char *module, size_t size, struct error
 {
 	DIR *dir = opendir(agent_dir);
 	const struct dirent *entry;
-	char found[256], other[256] = "";
+	char found[256] = "", other[256] = "";
 	bool one = false, two = false;
 
 	if (!dir)
-		return error_set(err, "server.agent_dir (AGENT_DIR) %.200s: %s", agent_dir, strerror(errno));
+		return error_set(
+		    err, "server.agent_dir (AGENT_DIR) %.200s: %s", agent_dir, strerror(errno));
 	while (!two && (entry = readdir(dir))) {
 		if (!package_module(dirfd(dir), entry->d_name, one ? other : found, sizeof found))
 			continue;
@@ -110,10 +114,12 @@ agent_find_module(const char *agent_dir, char *module, size_t size, struct error
 	}
 	(void)closedir(dir);
 	if (!one)
-		return error_set(err, "no COMMAND, no server.command, and no package with a server.py or __main__.py in %.200s",
+		return error_set(err,
+		    "no COMMAND, no server.command, and no package with a server.py or __main__.py in %.200s",
 		    agent_dir);
 	if (two)
-		return error_set(err, "no COMMAND, no server.command, and more than one package with a server in %.160s: %.80s, %.80s",
+		return error_set(err,
+		    "no COMMAND, no server.command, and more than one package with a server in %.160s: %.80s, %.80s",
 		    agent_dir, found, other);
 	if ((size_t)snprintf(module, size, "%s", found) >= size)
 		return error_set(err, "%.80s: the name is too long", found);

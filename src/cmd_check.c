@@ -38,8 +38,8 @@ find(struct report *report, const char *what, int code, const char *fmt, ...)
 		report->code = code;
 	if (report->json) {
 		(void)json_string(quoted, sizeof quoted, text);
-		(void)printf("%s\n    {\"check\": \"%s\", \"result\": \"%s\", \"message\": %s}", report->n ? "," : "", what,
-		    result, quoted);
+		(void)printf("%s\n    {\"check\": \"%s\", \"result\": \"%s\", \"message\": %s}",
+		    report->n ? "," : "", what, result, quoted);
 	} else {
 		(void)printf("%-8s %-10s %s\n", result, what, text);
 	}
@@ -60,7 +60,8 @@ check_user(struct report *report, struct plan *plan)
 		find(report, "user", code, "%s", err.msg);
 	else if (plan->switches && !privs_may_switch())
 		find(report, "user", EXIT_CODE_PRIVILEGES,
-		    "root without CAP_SETUID and CAP_SETGID cannot become %s; add them, or run with --user", plan->user);
+		    "root without CAP_SETUID and CAP_SETGID cannot become %s; add them, or run with --user",
+		    plan->user);
 	else if (plan->switches)
 		find(report, "user", 0, "root becomes %s", plan->user);
 	else if (plan->privs.uid == 0)
@@ -114,10 +115,12 @@ check_command(struct report *report, struct plan *plan, const struct cmdline *cm
 	if (code != 0)
 		find(report, "command", code, "%s", err.msg);
 	else if (!proc_find(plan->argv[0], plan->env.vars, path, sizeof path))
-		find(report, "command", EXIT_CODE_NOT_FOUND, "%.200s: no such program", plan->argv[0]);
+		find(report, "command", EXIT_CODE_NOT_FOUND, "%.200s: no such program",
+		    plan->argv[0]);
 	else
-		find(report, "command", 0, "%.200s%s%.200s%s%.200s is %.200s", plan->argv[0], plan->argv[1] ? " " : "",
-		    plan->argv[1] ? plan->argv[1] : "", plan->argv[1] && plan->argv[2] ? " " : "",
+		find(report, "command", 0, "%.200s%s%.200s%s%.200s is %.200s", plan->argv[0],
+		    plan->argv[1] ? " " : "", plan->argv[1] ? plan->argv[1] : "",
+		    plan->argv[1] && plan->argv[2] ? " " : "",
 		    plan->argv[1] && plan->argv[2] ? plan->argv[2] : "", path);
 }
 
@@ -143,7 +146,8 @@ check_port(struct report *report, const struct plan *plan)
 	unsigned port = plan->config.port, start = unprivileged_port_start();
 
 	if (plan->privs.uid != 0 && port < start)
-		find(report, "port", WARNING, "%u: only root may bind a port below %u here", port, start);
+		find(report, "port", WARNING, "%u: only root may bind a port below %u here", port,
+		    start);
 	else
 		find(report, "port", 0, "%u", port);
 }

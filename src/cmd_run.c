@@ -15,7 +15,8 @@ make_plan(struct plan *plan, const struct cmdline *cmd, struct log *log, struct 
 {
 	int code = plan_config(plan, cmd, environ, err);
 
-	log->level = plan->config.log_level; /* also when it failed: the error may be wanted as JSON */
+	log->level =
+	    plan->config.log_level; /* also when it failed: the error may be wanted as JSON */
 	log->format = plan->config.log_format;
 	if (code == 0)
 		code = plan_user(plan, err);
@@ -34,9 +35,11 @@ static void
 say_shortfalls(struct log *log, unsigned shortfalls)
 {
 	if (shortfalls & PRIVS_KEPT_GROUPS)
-		log_line(log, LOG_WARN, "supplementary groups stay: this user namespace denies setgroups");
+		log_line(log, LOG_WARN,
+		    "supplementary groups stay: this user namespace denies setgroups");
 	if (shortfalls & PRIVS_KEPT_STDIO)
-		log_line(log, LOG_WARN, "the server cannot reopen /dev/stdout and /dev/stderr: add --cap-add=CHOWN, or run with --user");
+		log_line(log, LOG_WARN,
+		    "the server cannot reopen /dev/stdout and /dev/stderr: add --cap-add=CHOWN, or run with --user");
 }
 
 /* Somebody asked for a user that a process without root cannot become; an orchestrator's --user counts more. */
@@ -47,7 +50,8 @@ say_unswitched(struct log *log, const struct plan *plan)
 
 	if (!plan->switches && geteuid() != 0 && config_is_set(&plan->config, "user.name") &&
 	    strcmp(wanted, plan->privs.name) != 0)
-		log_line(log, LOG_WARN, "not root: staying %s instead of user.name %s", plan->user, wanted);
+		log_line(log, LOG_WARN, "not root: staying %s instead of user.name %s", plan->user,
+		    wanted);
 }
 
 static int
@@ -55,7 +59,8 @@ take_identity(const struct plan *plan, struct log *log, struct error *err)
 {
 	unsigned shortfalls = 0;
 
-	if (plan->switches && privs_drop(&plan->privs, plan->config.no_new_privs, &shortfalls, err) < 0)
+	if (plan->switches &&
+	    privs_drop(&plan->privs, plan->config.no_new_privs, &shortfalls, err) < 0)
 		return EXIT_CODE_PRIVILEGES;
 	if (privs_seal(plan->config.no_new_privs, err) < 0)
 		return EXIT_CODE_PRIVILEGES;

@@ -10,7 +10,10 @@
 int
 cmdline_parse(struct cmdline *cmd, int argc, char **argv, bool json, struct error *err)
 {
-	static const struct option with_json[] = { { "json", no_argument, NULL, 'j' }, { 0 } };
+	static const struct option with_json[] = {
+		{"json", no_argument, NULL, 'j' },
+                { 0 }
+	};
 	const struct option *options = json ? with_json : &with_json[1];
 	int c;
 
@@ -36,7 +39,8 @@ cmdline_parse(struct cmdline *cmd, int argc, char **argv, bool json, struct erro
 		case ':':
 			return error_set(err, "-%c needs an argument", optopt);
 		default:
-			return error_set(err, "unknown option %.100s; see initd --help", argv[optind - 1]);
+			return error_set(
+			    err, "unknown option %.100s; see initd --help", argv[optind - 1]);
 		}
 	}
 	cmd->operands = argv + optind;

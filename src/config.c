@@ -16,7 +16,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#define DEFAULT_PATH	   "/etc/initd.ini"
+#define DEFAULT_PATH       "/etc/initd.ini"
 #define ENVIRONMENT_PREFIX "INITD_"
 
 /*
@@ -124,9 +124,10 @@ set_choice(const char *text, const char *const *names, void *field)
 static bool
 set_restart(const char *text, void *field)
 {
-	static const char *const names[] = {
-		[RESTART_NO] = "no", [RESTART_ON_FAILURE] = "on-failure", [RESTART_ALWAYS] = "always", NULL
-	};
+	static const char *const names[] = { [RESTART_NO] = "no",
+		[RESTART_ON_FAILURE] = "on-failure",
+		[RESTART_ALWAYS] = "always",
+		NULL };
 
 	return set_choice(text, names, field);
 }
@@ -134,9 +135,11 @@ set_restart(const char *text, void *field)
 static bool
 set_level(const char *text, void *field)
 {
-	static const char *const names[] = {
-		[LOG_ERROR] = "error", [LOG_WARN] = "warn", [LOG_INFO] = "info", [LOG_DEBUG] = "debug", NULL
-	};
+	static const char *const names[] = { [LOG_ERROR] = "error",
+		[LOG_WARN] = "warn",
+		[LOG_INFO] = "info",
+		[LOG_DEBUG] = "debug",
+		NULL };
 
 	return set_choice(text, names, field);
 }
@@ -152,9 +155,9 @@ set_format(const char *text, void *field)
 static const struct type {
 	bool (*set)(const char *text, void *field);
 	const char *expected;
-} text_type = { set_text, "a text that is not empty" },
-  path_type = { set_text, "a path" },
-  words_type = { set_words, "words, with every quote closed (a ' ;' in the file starts a comment)" },
+} text_type = { set_text, "a text that is not empty" }, path_type = { set_text, "a path" },
+  words_type = { set_words,
+	  "words, with every quote closed (a ' ;' in the file starts a comment)" },
   host_type = { set_host, "a literal IPv4 or IPv6 address, or localhost" },
   port_type = { set_port, "a port from 1 to 65535" },
   count_type = { set_count, "a number from 0 to 1000000000" },
@@ -177,31 +180,32 @@ static const struct option {
 	const char *fallback; /* NULL: unset */
 	const char *alias;    /* another environment variable that sets it */
 } options[] = {
-	{ "server", "command", &words_type, FIELD(command), NULL, NULL },
-	{ "server", "agent_dir", &path_type, FIELD(agent_dir), "/app/src", "AGENT_DIR" },
-	{ "server", "host", &host_type, FIELD(host), "0.0.0.0", "HOST" },
-	{ "server", "port", &port_type, FIELD(port), "8000", "PORT" },
-	{ "server", "working_dir", &path_type, FIELD(working_dir), NULL, NULL },
-	{ "server", "stop_signal", &signal_type, FIELD(stop_signal), NULL, NULL },
-	{ "server", "drain_delay", &duration_type, FIELD(drain_delay_ms), "0", NULL },
-	{ "server", "stop_timeout", &duration_type, FIELD(stop_timeout_ms), "0", NULL },
-	{ "server", "signal_group", &bool_type, FIELD(signal_group), "no", NULL },
-	{ "server", "restart", &restart_type, FIELD(restart), "no", NULL },
-	{ "server", "restart_delay", &duration_type, FIELD(restart_delay_ms), "100ms", NULL },
-	{ "server", "restart_delay_max", &duration_type, FIELD(restart_delay_max_ms), "30s", NULL },
-	{ "server", "restart_limit", &count_type, FIELD(restart_limit), "0", NULL },
-	{ "server", "success_codes", &codes_type, FIELD(success_codes), "0", NULL },
-	{ "user", "name", &text_type, FIELD(user), "app", NULL },
-	{ "user", "no_new_privs", &bool_type, FIELD(no_new_privs), "yes", NULL },
-	{ "log", "level", &level_type, FIELD(log_level), "info", NULL },
-	{ "log", "format", &format_type, FIELD(log_format), "text", NULL },
+	{"server",  "command",           &words_type,    FIELD(command),              NULL,       NULL       },
+	{ "server", "agent_dir",         &path_type,     FIELD(agent_dir),            "/app/src", "AGENT_DIR"},
+	{ "server", "host",              &host_type,     FIELD(host),                 "0.0.0.0",  "HOST"     },
+	{ "server", "port",              &port_type,     FIELD(port),                 "8000",     "PORT"     },
+	{ "server", "working_dir",       &path_type,     FIELD(working_dir),          NULL,       NULL       },
+	{ "server", "stop_signal",       &signal_type,   FIELD(stop_signal),          NULL,       NULL       },
+	{ "server", "drain_delay",       &duration_type, FIELD(drain_delay_ms),       "0",        NULL       },
+	{ "server", "stop_timeout",      &duration_type, FIELD(stop_timeout_ms),      "0",        NULL       },
+	{ "server", "signal_group",      &bool_type,     FIELD(signal_group),         "no",       NULL       },
+	{ "server", "restart",           &restart_type,  FIELD(restart),              "no",       NULL       },
+	{ "server", "restart_delay",     &duration_type, FIELD(restart_delay_ms),     "100ms",    NULL       },
+	{ "server", "restart_delay_max", &duration_type, FIELD(restart_delay_max_ms), "30s",      NULL       },
+	{ "server", "restart_limit",     &count_type,    FIELD(restart_limit),        "0",        NULL       },
+	{ "server", "success_codes",     &codes_type,    FIELD(success_codes),        "0",        NULL       },
+	{ "user",   "name",              &text_type,     FIELD(user),                 "app",      NULL       },
+	{ "user",   "no_new_privs",      &bool_type,     FIELD(no_new_privs),         "yes",      NULL       },
+	{ "log",    "level",             &level_type,    FIELD(log_level),            "info",     NULL       },
+	{ "log",    "format",            &format_type,   FIELD(log_format),           "text",     NULL       },
 };
 
 enum {
 	N_OPTIONS = sizeof options / sizeof options[0],
 };
 
-_Static_assert((size_t)N_OPTIONS <= (size_t)CONFIG_OPTIONS_MAX, "struct config has no room for a setting of each option");
+_Static_assert((size_t)N_OPTIONS <= (size_t)CONFIG_OPTIONS_MAX,
+    "struct config has no room for a setting of each option");
 
 /* Sections whose names are not fixed. */
 static const char signals_section[] = "signals", env_section[] = "env";
@@ -209,7 +213,9 @@ static const char signals_section[] = "signals", env_section[] = "env";
 /* Defaults of the [env] section. */
 static const struct {
 	const char *name, *value;
-} env_defaults[] = { { "PYTHONUNBUFFERED", "1" } };
+} env_defaults[] = {
+	{"PYTHONUNBUFFERED", "1"}
+};
 
 /* ---- one value into its place ---- */
 
@@ -227,10 +233,11 @@ refuse(const struct place *at, struct error *err, const char *reason)
 	const struct config_setting *setting = at->setting;
 
 	if (setting->source == CONFIG_FILE)
-		return error_set(err, "%.200s:%u: %.40s.%.60s = %.80s: %s", at->path, setting->line, at->section,
-		    at->name, setting->text, reason);
+		return error_set(err, "%.200s:%u: %.40s.%.60s = %.80s: %s", at->path, setting->line,
+		    at->section, at->name, setting->text, reason);
 	if (setting->source == CONFIG_ARGUMENT)
-		return error_set(err, "-o %.40s.%.60s=%.80s: %s", at->section, at->name, setting->text, reason);
+		return error_set(
+		    err, "-o %.40s.%.60s=%.80s: %s", at->section, at->name, setting->text, reason);
 	return error_set(err, "%.100s=%.80s: %s", at->variable, setting->text, reason);
 }
 
@@ -264,7 +271,8 @@ may_replace(const struct config_setting *old, const struct place *at, struct err
 }
 
 static int
-set_option(struct config *cfg, const struct option *option, const struct place *at, struct error *err)
+set_option(
+    struct config *cfg, const struct option *option, const struct place *at, struct error *err)
 {
 	struct config_setting *setting = &cfg->settings[option - options];
 	int may = may_replace(setting, at, err);
@@ -295,7 +303,8 @@ config_signal_is_free(int signum)
 	case SIGSYS:
 		return false;
 	default:
-		return signum > 0 && signum <= SIGNAL_MAX && (signum < 32 || signum >= SIGNAL_RTMIN);
+		return signum > 0 && signum <= SIGNAL_MAX &&
+		       (signum < 32 || signum >= SIGNAL_RTMIN);
 	}
 }
 
@@ -339,7 +348,8 @@ set_signal_rule(struct config *cfg, const struct place *at, struct error *err)
 	else if (strcasecmp(text, "ignore") == 0)
 		rule.action = SIGNAL_IGNORE;
 	else if (strcasecmp(text, "forward") != 0 && !parse_signal(text, &rule.send))
-		return refuse_value(at, err, "forward, another signal's name, restart, stop or ignore");
+		return refuse_value(
+		    at, err, "forward, another signal's name, restart, stop or ignore");
 	rule.setting = *at->setting;
 	cfg->signals[signum] = rule;
 	return 0;
@@ -416,7 +426,8 @@ set_named(struct config *cfg, const struct place *at, struct error *err)
 	if (strcmp(at->section, env_section) == 0)
 		return set_env(cfg, at, err);
 	for (const struct option *option = options; option < options + N_OPTIONS; option++)
-		if (strcmp(option->section, at->section) == 0 && strcmp(option->name, at->name) == 0)
+		if (strcmp(option->section, at->section) == 0 &&
+		    strcmp(option->name, at->name) == 0)
 			return set_option(cfg, option, at, err);
 	return refuse(at, err, is_section(at->section) ? "unknown option" : "unknown section");
 }
@@ -461,16 +472,26 @@ read_argument(struct config *cfg, const char *argument, struct error *err)
 
 /* ---- the environment ---- */
 
+/* toupper(3) and tolower(3) of the C locale. */
+static int
+to_upper(char c)
+{
+	return c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c;
+}
+
+static int
+to_lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c;
+}
+
 /* Does the upper-case text begin with this lower-case word? */
 static bool
 begins_with_upper(const char *text, const char *word)
 {
-	for (; *word; text++, word++) {
-		char upper = *word >= 'a' && *word <= 'z' ? (char)(*word - 'a' + 'A') : *word;
-
-		if (*text != upper)
+	for (; *word; text++, word++)
+		if (*text != to_upper(*word))
 			return false;
-	}
 	return true;
 }
 
@@ -528,8 +549,7 @@ read_prefixed(struct config *cfg, const char *variable, struct error *err)
 		if (!lower)
 			return error_set(err, "%s", strerror(errno));
 		for (char *c = lower; *c; c++)
-			if (*c >= 'A' && *c <= 'Z')
-				*c = (char)(*c - 'A' + 'a');
+			*c = (char)to_lower(*c);
 		at.name = lower;
 	}
 	return set_named(cfg, &at, err);
@@ -550,10 +570,12 @@ lookup(char *const *environ, const char *name)
 static int
 read_alias(struct config *cfg, const struct option *option, char *const *environ, struct error *err)
 {
-	struct config_setting setting = { .source = CONFIG_ALIAS, .text = lookup(environ, option->alias) };
-	const struct place at = {
-		.setting = &setting, .variable = option->alias, .section = option->section, .name = option->name
-	};
+	struct config_setting setting = { .source = CONFIG_ALIAS,
+		.text = lookup(environ, option->alias) };
+	const struct place at = { .setting = &setting,
+		.variable = option->alias,
+		.section = option->section,
+		.name = option->name };
 
 	return setting.text ? set_option(cfg, option, &at, err) : 0;
 }
@@ -605,7 +627,8 @@ read_line(char *buf, int size, void *stream)
 		if (c == '\0')
 			return fail_line(reader, "a NUL byte; expected text");
 		if (n == LINE_MAX_BYTES || n + 2 >= size)
-			return fail_line(reader, "the line is longer than 198 bytes; use -o or the environment");
+			return fail_line(
+			    reader, "the line is longer than 198 bytes; use -o or the environment");
 		buf[n++] = (char)c;
 	}
 	if (ferror(reader->file))
@@ -678,7 +701,8 @@ read_file(struct config *cfg, const char *path, struct error *err)
 	if (reader.failed)
 		return -1;
 	if (bad_line != 0)
-		return error_set(err, "%.200s:%d: expected [section] or name = value", path, bad_line);
+		return error_set(
+		    err, "%.200s:%d: expected [section] or name = value", path, bad_line);
 	cfg->path = path;
 	return 0;
 }
@@ -686,7 +710,8 @@ read_file(struct config *cfg, const char *path, struct error *err)
 static int
 read_any_file(struct config *cfg, const struct config_spec *spec, struct error *err)
 {
-	const char *path = spec->path ? spec->path : lookup(spec->environ, ENVIRONMENT_PREFIX "CONFIG");
+	const char *path =
+	    spec->path ? spec->path : lookup(spec->environ, ENVIRONMENT_PREFIX "CONFIG");
 
 	if (path)
 		return read_file(cfg, path, err);
@@ -705,12 +730,14 @@ set_defaults(struct config *cfg, struct error *err)
 
 		if (setting->source != CONFIG_UNSET || !option->fallback)
 			continue;
-		*setting = (struct config_setting){ .source = CONFIG_DEFAULT, .text = option->fallback };
+		*setting =
+		    (struct config_setting){ .source = CONFIG_DEFAULT, .text = option->fallback };
 		if (!option->type->set(option->fallback, (char *)cfg + option->field))
 			return error_set(err, "%s.%s: bad default", option->section, option->name);
 	}
 	for (size_t i = 0; i < sizeof env_defaults / sizeof env_defaults[0]; i++) {
-		const struct config_setting setting = { .source = CONFIG_DEFAULT, .text = env_defaults[i].value };
+		const struct config_setting setting = { .source = CONFIG_DEFAULT,
+			.text = env_defaults[i].value };
 		const struct place at = {
 			.setting = &setting, .section = env_section, .name = env_defaults[i].name
 		};
@@ -769,18 +796,37 @@ config_is_set(const struct config *cfg, const char *option)
 
 /* ---- printing ---- */
 
+/* Where the printing stands. */
+struct printer {
+	const struct config *cfg;
+	FILE *out;
+	bool json;
+	unsigned n;
+};
+
+/* INITD_SECTION_NAME; the names of variables have their case already. */
 static void
-origin_text(const struct config *cfg, const struct config_setting *setting, const char *alias, char *buf, size_t size)
+variable_text(const struct place *at, char *buf, size_t size)
 {
-	switch (setting->source) {
+	(void)snprintf(buf, size, ENVIRONMENT_PREFIX "%s_%s", at->section, at->name);
+	if (strcmp(at->section, env_section) == 0)
+		return;
+	for (; *buf; buf++)
+		*buf = (char)to_upper(*buf);
+}
+
+static void
+origin_text(const struct config *cfg, const struct place *at, char *buf, size_t size)
+{
+	switch (at->setting->source) {
 	case CONFIG_FILE:
-		(void)snprintf(buf, size, "%s:%u", cfg->path, setting->line);
+		(void)snprintf(buf, size, "%s:%u", cfg->path, at->setting->line);
 		break;
 	case CONFIG_ALIAS:
-		(void)snprintf(buf, size, "%s", alias);
+		(void)snprintf(buf, size, "%s", at->variable);
 		break;
 	case CONFIG_ENVIRONMENT:
-		(void)snprintf(buf, size, "environment");
+		variable_text(at, buf, size);
 		break;
 	case CONFIG_ARGUMENT:
 		(void)snprintf(buf, size, "-o");
@@ -792,35 +838,31 @@ origin_text(const struct config *cfg, const struct config_setting *setting, cons
 	}
 }
 
-/* Where the printing stands. */
-struct printer {
-	const struct config *cfg;
-	FILE *out;
-	bool json;
-	unsigned n;
-};
+static void
+print_json(struct printer *to, const char *option, const char *value, const char *origin)
+{
+	char quoted[3][2048];
+
+	(void)json_string(quoted[0], sizeof quoted[0], option);
+	(void)json_string(quoted[2], sizeof quoted[2], origin);
+	if (value)
+		(void)json_string(quoted[1], sizeof quoted[1], value);
+	(void)fprintf(to->out, "%s\n    {\"option\": %s, \"value\": %s, \"origin\": %s}",
+	    to->n ? "," : "", quoted[0], value ? quoted[1] : "null", quoted[2]);
+}
 
 static void
-print_setting(struct printer *to, const char *section, const char *name, const struct config_setting *setting,
-    const char *alias)
+print_setting(struct printer *to, const struct place *at)
 {
+	const char *value = at->setting->text;
 	char option[128], origin[512];
 
-	(void)snprintf(option, sizeof option, "%s.%s", section, name);
-	origin_text(to->cfg, setting, alias, origin, sizeof origin);
-	if (to->json) {
-		char quoted[2048];
-
-		(void)json_string(quoted, sizeof quoted, option);
-		(void)fprintf(to->out, "%s\n    {\"option\": %s, \"value\": ", to->n ? "," : "", quoted);
-		if (setting->text)
-			(void)json_string(quoted, sizeof quoted, setting->text);
-		(void)fprintf(to->out, "%s, ", setting->text ? quoted : "null");
-		(void)json_string(quoted, sizeof quoted, origin);
-		(void)fprintf(to->out, "\"origin\": %s}", quoted);
-	} else {
-		(void)fprintf(to->out, "%-26s %-24s %s\n", option, setting->text ? setting->text : "-", origin);
-	}
+	(void)snprintf(option, sizeof option, "%s.%s", at->section, at->name);
+	origin_text(to->cfg, at, origin, sizeof origin);
+	if (to->json)
+		print_json(to, option, value, origin);
+	else
+		(void)fprintf(to->out, "%-26s %-24s %s\n", option, value ? value : "-", origin);
 	to->n++;
 }
 
@@ -828,20 +870,25 @@ void
 config_print(const struct config *cfg, FILE *out, bool json)
 {
 	struct printer to = { .cfg = cfg, .out = out, .json = json };
+	char signal[16];
 
 	if (json)
 		(void)fputs("[", out);
 	for (size_t i = 0; i < N_OPTIONS; i++)
-		print_setting(&to, options[i].section, options[i].name, &cfg->settings[i], options[i].alias);
-	for (int signum = 1; signum <= SIGNAL_MAX; signum++) {
-		char name[16];
-
+		print_setting(&to, &(struct place){ .setting = &cfg->settings[i],
+				       .variable = options[i].alias,
+				       .section = options[i].section,
+				       .name = options[i].name });
+	for (int signum = 1; signum <= SIGNAL_MAX; signum++)
 		if (cfg->signals[signum].setting.text)
-			print_setting(&to, signals_section, signal_name(signum, name), &cfg->signals[signum].setting,
-			    NULL);
-	}
+			print_setting(
+			    &to, &(struct place){ .setting = &cfg->signals[signum].setting,
+				     .section = signals_section,
+				     .name = signal_name(signum, signal) });
 	for (size_t i = 0; i < cfg->n_env; i++)
-		print_setting(&to, env_section, cfg->env[i].name, &cfg->env[i].setting, NULL);
+		print_setting(&to, &(struct place){ .setting = &cfg->env[i].setting,
+				       .section = env_section,
+				       .name = cfg->env[i].name });
 	if (json)
 		(void)fputs("\n  ]", out);
 }

@@ -9,10 +9,12 @@
 #include <string.h>
 
 enum {
-	VARIABLES_OF_OURS = 8, /* AGENT_DIR HOST PORT VIRTUAL_ENV PATH HOME USER LOGNAME; LISTEN_PID is only replaced */
+	VARIABLES_OF_OURS =
+	    8, /* AGENT_DIR HOST PORT VIRTUAL_ENV PATH HOME USER LOGNAME; LISTEN_PID is only replaced */
 };
 
-static const char default_path[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"; /* Docker's */
+static const char default_path[] =
+    "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"; /* Docker's */
 
 static bool
 is_named(const char *var, const char *name, size_t length)
@@ -48,15 +50,12 @@ unset(struct env *env, const char *name)
 static char *
 set2(struct env *env, const char *name, const char *a, const char *b)
 {
-	size_t name_length = strlen(name), a_length = strlen(a), b_length = strlen(b);
-	char *var = malloc(name_length + 1 + a_length + b_length + 1);
+	size_t name_length = strlen(name);
+	char *var = malloc(name_length + 1 + strlen(a) + strlen(b) + 1);
 
 	if (!var)
 		return NULL;
-	memcpy(var, name, name_length);
-	var[name_length] = '=';
-	memcpy(var + name_length + 1, a, a_length);
-	memcpy(var + name_length + 1 + a_length, b, b_length + 1);
+	(void)stpcpy(stpcpy(stpcpy(stpcpy(var, name), "="), a), b);
 	env->owned[env->n_owned++] = var;
 	for (size_t i = 0; i < env->n; i++)
 		if (is_named(env->vars[i], name, name_length)) {
@@ -81,7 +80,8 @@ path_has(const char *path, const char *dir)
 	size_t length = strlen(dir);
 
 	for (;;) {
-		if (strncmp(path, dir, length) == 0 && (path[length] == ':' || path[length] == '\0'))
+		if (strncmp(path, dir, length) == 0 &&
+		    (path[length] == ':' || path[length] == '\0'))
 			return true;
 		path = strchr(path, ':');
 		if (!path)
@@ -122,7 +122,8 @@ set_user(struct env *env, const struct env_spec *spec)
 {
 	const char *home = env_get(env->vars, "HOME");
 
-	if (spec->home && (!home || *home == '\0' || strcmp(home, "/root") == 0) && !set(env, "HOME", spec->home))
+	if (spec->home && (!home || *home == '\0' || strcmp(home, "/root") == 0) &&
+	    !set(env, "HOME", spec->home))
 		return false;
 	return set(env, "USER", spec->user) && set(env, "LOGNAME", spec->user);
 }
@@ -135,7 +136,8 @@ set_all(struct env *env, const struct env_spec *spec)
 
 	(void)snprintf(port, sizeof port, "%u", spec->port);
 	(void)snprintf(self, sizeof self, "%d", (int)spec->self);
-	if (!set(env, "AGENT_DIR", spec->agent_dir) || !set(env, "HOST", spec->host) || !set(env, "PORT", port))
+	if (!set(env, "AGENT_DIR", spec->agent_dir) || !set(env, "HOST", spec->host) ||
+	    !set(env, "PORT", port))
 		return false;
 	if (!set_venv(env, spec->venv) || !set_user(env, spec))
 		return false;
@@ -156,19 +158,18 @@ set_all(struct env *env, const struct env_spec *spec)
 int
 env_build(struct env *env, char *const *inherited, const struct env_spec *spec, struct error *err)
 {
-	size_t ours = VARIABLES_OF_OURS + spec->n_defaults;
+	size_t n = 0, ours = VARIABLES_OF_OURS + spec->n_defaults;
 
-	*env = (struct env){ 0 };
-	while (inherited[env->n])
-		env->n++;
-	env->room = env->n + ours + 1;
-	env->vars = malloc(env->room * sizeof *env->vars);
-	env->owned = malloc((ours + 1) * sizeof *env->owned);
+	while (inherited[n])
+		n++;
+	*env = (struct env){ .n = n };
+	env->vars = malloc((n + ours + 1) * sizeof *env->vars);
+	env->owned = calloc(ours + 1, sizeof *env->owned);
 	if (!env->vars || !env->owned) {
 		env_free(env);
 		return error_set(err, "environment: %s", strerror(ENOMEM));
 	}
-	memcpy(env->vars, inherited, (env->n + 1) * sizeof *env->vars);
+	memcpy(env->vars, inherited, (n + 1) * sizeof *env->vars);
 	if (!set_all(env, spec)) {
 		env_free(env);
 		return error_set(err, "environment: %s", strerror(ENOMEM));
@@ -179,7 +180,7 @@ env_build(struct env *env, char *const *inherited, const struct env_spec *spec, 
 void
 env_free(struct env *env)
 {
-	for (size_t i = 0; i < env->n_owned; i++)
+	for (size_t i = 0; env->owned && i < env->n_owned; i++)
 		free(env->owned[i]);
 	free(env->owned);
 	free(env->vars);

@@ -28,7 +28,8 @@ utf8_length(const unsigned char *s)
 	if (s[0] >= 0xf0 && s[0] <= 0xf4) {
 		if ((s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
 			return 0;
-		return is_continuation(s[1]) && is_continuation(s[2]) && is_continuation(s[3]) ? 4 : 0;
+		return is_continuation(s[1]) && is_continuation(s[2]) && is_continuation(s[3]) ? 4
+											       : 0;
 	}
 	return 0;
 }
@@ -46,13 +47,11 @@ json_string(char *out, size_t size, const char *text)
 		size_t taken = utf8_length(s), length;
 
 		if (taken == 0) {
-			(void)strcpy(escaped, "\\ufffd");
+			piece = "\\ufffd";
 			taken = 1;
-			length = 6;
+			length = strlen(piece);
 		} else if (*s == '"' || *s == '\\') {
-			escaped[0] = '\\';
-			escaped[1] = (char)*s;
-			length = 2;
+			length = (size_t)snprintf(escaped, sizeof escaped, "\\%c", *s);
 		} else if (*s < 0x20 || *s == 0x7f) {
 			length = (size_t)snprintf(escaped, sizeof escaped, "\\u%04x", *s);
 		} else {

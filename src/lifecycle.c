@@ -94,7 +94,8 @@ policy_restarts(const struct lifecycle *life, int code)
 
 	if (policy->restart_limit > 0 && life->restarts >= policy->restart_limit)
 		return false;
-	return policy->restart == LIFE_RESTART_ALWAYS || (policy->restart == LIFE_RESTART_ON_FAILURE && code != 0);
+	return policy->restart == LIFE_RESTART_ALWAYS ||
+	       (policy->restart == LIFE_RESTART_ON_FAILURE && code != 0);
 }
 
 /* The server ended and nobody had asked for it. */

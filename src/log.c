@@ -24,16 +24,18 @@ enum {
 static const struct {
 	const char *text, *severity;
 } levels[] = {
-	[LOG_ERROR] = { "error", "ERROR" },
-	[LOG_WARN] = { "warn", "WARNING" },
-	[LOG_INFO] = { "info", "INFO" },
-	[LOG_DEBUG] = { "debug", "DEBUG" },
+	[LOG_ERROR] = {"error",  "ERROR"  },
+	[LOG_WARN] = { "warn",  "WARNING"},
+	[LOG_INFO] = { "info",  "INFO"   },
+	[LOG_DEBUG] = { "debug", "DEBUG"  },
 };
 
 void
 log_init(struct log *log)
 {
-	*log = (struct log){ .level = LOG_INFO, .format = LOG_TEXT, .fd = STDERR_FILENO, .may_block = true };
+	*log = (struct log){
+		.level = LOG_INFO, .format = LOG_TEXT, .fd = STDERR_FILENO, .may_block = true
+	};
 }
 
 void
@@ -78,8 +80,8 @@ json_line(char *line, enum log_level level, const char *message)
 	(void)gmtime_r(&now.tv_sec, &tm);
 	n = snprintf(line, LINE_SIZE,
 	    "{\"severity\":\"%s\",\"time\":\"%04d-%02d-%02dT%02d:%02d:%02d.%03ldZ\",\"logger\":\"initd\",\"message\":",
-	    levels[level].severity, tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min,
-	    tm.tm_sec, now.tv_nsec / 1000000);
+	    levels[level].severity, tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
+	    tm.tm_min, tm.tm_sec, now.tv_nsec / 1000000);
 	length = (size_t)n;
 	length += json_string(line + length, LINE_SIZE - length - 2, message);
 	line[length++] = '}';
@@ -115,8 +117,10 @@ log_line(struct log *log, enum log_level level, const char *fmt, ...)
 	if (n < 0)
 		n = 0;
 	if (log->lost > 0 && (size_t)n < sizeof message)
-		(void)snprintf(message + n, sizeof message - (size_t)n, " (%lu lines before this were lost)", log->lost);
-	length = log->format == LOG_JSON ? json_line(line, level, message) : text_line(line, level, message);
+		(void)snprintf(message + n, sizeof message - (size_t)n,
+		    " (%lu lines before this were lost)", log->lost);
+	length = log->format == LOG_JSON ? json_line(line, level, message)
+					 : text_line(line, level, message);
 	line[length++] = '\n';
 	if (put(log, line, length))
 		log->lost = 0;

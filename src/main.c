@@ -15,10 +15,10 @@ static const struct command {
 	int (*run)(int argc, char **argv, const struct proc_signals *inherited);
 	const char *synopsis, *help;
 } commands[] = {
-	{ "run", cmd_run, "[run] [-c FILE] [-o SECTION.NAME=VALUE]... [--] [COMMAND [ARG]...]",
-	    "start the server and look after it" },
-	{ "check", cmd_check, "check [-c FILE] [-o SECTION.NAME=VALUE]... [--json] [COMMAND [ARG]...]",
-	    "show the options, where each came from, and what is wrong with this image" },
+	{"run",    cmd_run,   "[run] [-c FILE] [-o SECTION.NAME=VALUE]... [--] [COMMAND [ARG]...]",
+         "start the server and look after it"																  },
+	{ "check", cmd_check,
+         "check [-c FILE] [-o SECTION.NAME=VALUE]... [--json] [COMMAND [ARG]...]",		  "show the options, where each came from, and what is wrong with this image"},
 };
 
 enum {
@@ -28,13 +28,15 @@ enum {
 static int
 print_help(void)
 {
-	(void)puts("initd: the init, privilege drop and supervisor of a Python server's container\n");
+	(void)puts(
+	    "initd: the init, privilege drop and supervisor of a Python server's container\n");
 	for (size_t i = 0; i < N_COMMANDS; i++)
 		(void)printf("  initd %s\n      %s\n", commands[i].synopsis, commands[i].help);
-	(void)puts("  initd --version | --help\n\n"
-		   "A first word that is no subcommand starts COMMAND. Without COMMAND: server.command, or the\n"
-		   "one package in AGENT_DIR. Options also come from /etc/initd.ini (-c, INITD_CONFIG) and from\n"
-		   "INITD_SECTION_NAME in the environment.");
+	(void)puts(
+	    "  initd --version | --help\n\n"
+	    "A first word that is no subcommand starts COMMAND. Without COMMAND: server.command, or the\n"
+	    "one package in AGENT_DIR. Options also come from /etc/initd.ini (-c, INITD_CONFIG) and from\n"
+	    "INITD_SECTION_NAME in the environment.");
 	return fflush(stdout) == 0 ? EXIT_CODE_OK : EXIT_CODE_REFUSED;
 }
 
@@ -55,7 +57,8 @@ guard_stdio(void)
 	struct pollfd fds[3] = { { .fd = 0 }, { .fd = 1 }, { .fd = 2 } };
 	int fd;
 
-	if (poll(fds, 3, 0) <= 0 || !((fds[0].revents | fds[1].revents | fds[2].revents) & POLLNVAL))
+	if (poll(fds, 3, 0) <= 0 ||
+	    !((fds[0].revents | fds[1].revents | fds[2].revents) & POLLNVAL))
 		return;
 	do {
 		fd = open("/dev/null", O_RDWR);

@@ -11,7 +11,7 @@ uint64_t
 oom_kills(void)
 {
 	static const char *const paths[] = {
-		"/sys/fs/cgroup/memory.events",		   /* v2 */
+		"/sys/fs/cgroup/memory.events",             /* v2 */
 		"/sys/fs/cgroup/memory/memory.oom_control", /* v1 */
 	};
 	char text[512];

@@ -12,37 +12,37 @@ static const struct {
 	const char *name;
 	int signum;
 } signals[] = {
-	{ "HUP", SIGHUP },
-	{ "INT", SIGINT },
-	{ "QUIT", SIGQUIT },
-	{ "ILL", SIGILL },
-	{ "TRAP", SIGTRAP },
-	{ "ABRT", SIGABRT },
-	{ "BUS", SIGBUS },
-	{ "FPE", SIGFPE },
-	{ "KILL", SIGKILL },
-	{ "USR1", SIGUSR1 },
-	{ "SEGV", SIGSEGV },
-	{ "USR2", SIGUSR2 },
-	{ "PIPE", SIGPIPE },
-	{ "ALRM", SIGALRM },
-	{ "TERM", SIGTERM },
-	{ "STKFLT", SIGSTKFLT },
-	{ "CHLD", SIGCHLD },
-	{ "CONT", SIGCONT },
-	{ "STOP", SIGSTOP },
-	{ "TSTP", SIGTSTP },
-	{ "TTIN", SIGTTIN },
-	{ "TTOU", SIGTTOU },
-	{ "URG", SIGURG },
-	{ "XCPU", SIGXCPU },
-	{ "XFSZ", SIGXFSZ },
-	{ "VTALRM", SIGVTALRM },
-	{ "PROF", SIGPROF },
-	{ "WINCH", SIGWINCH },
-	{ "IO", SIGIO },
-	{ "PWR", SIGPWR },
-	{ "SYS", SIGSYS },
+	{"HUP",     SIGHUP   },
+	{ "INT",    SIGINT   },
+	{ "QUIT",   SIGQUIT  },
+	{ "ILL",    SIGILL   },
+	{ "TRAP",   SIGTRAP  },
+	{ "ABRT",   SIGABRT  },
+	{ "BUS",    SIGBUS   },
+	{ "FPE",    SIGFPE   },
+	{ "KILL",   SIGKILL  },
+	{ "USR1",   SIGUSR1  },
+	{ "SEGV",   SIGSEGV  },
+	{ "USR2",   SIGUSR2  },
+	{ "PIPE",   SIGPIPE  },
+	{ "ALRM",   SIGALRM  },
+	{ "TERM",   SIGTERM  },
+	{ "STKFLT", SIGSTKFLT},
+	{ "CHLD",   SIGCHLD  },
+	{ "CONT",   SIGCONT  },
+	{ "STOP",   SIGSTOP  },
+	{ "TSTP",   SIGTSTP  },
+	{ "TTIN",   SIGTTIN  },
+	{ "TTOU",   SIGTTOU  },
+	{ "URG",    SIGURG   },
+	{ "XCPU",   SIGXCPU  },
+	{ "XFSZ",   SIGXFSZ  },
+	{ "VTALRM", SIGVTALRM},
+	{ "PROF",   SIGPROF  },
+	{ "WINCH",  SIGWINCH },
+	{ "IO",     SIGIO    },
+	{ "PWR",    SIGPWR   },
+	{ "SYS",    SIGSYS   },
 };
 
 enum {
@@ -99,7 +99,12 @@ parse_duration(const char *text, uint64_t *out_ms)
 	static const struct {
 		const char *name;
 		uint64_t ms;
-	} units[] = { { "ms", 1 }, { "s", 1000 }, { "m", 60 * 1000 }, { "h", 60 * 60 * 1000 } };
+	} units[] = {
+		{"ms", 1      },
+                { "s", 1000   },
+                { "m", 60000  },
+                { "h", 3600000}
+	};
 	const uint64_t year_ms = UINT64_C(365) * 24 * 60 * 60 * 1000;
 	uint64_t total = 0;
 
@@ -133,8 +138,16 @@ parse_bool(const char *text, bool *out)
 	static const struct {
 		const char *text;
 		bool value;
-	} names[] = { { "yes", true }, { "no", false }, { "true", true }, { "false", false },
-		{ "on", true }, { "off", false }, { "1", true }, { "0", false } };
+	} names[] = {
+		{"yes",    true },
+                { "no",    false},
+                { "true",  true },
+                { "false", false},
+		{ "on",    true },
+                { "off",   false},
+                { "1",     true },
+                { "0",     false}
+	};
 
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
 		if (strcasecmp(text, names[i].text) == 0) {
@@ -238,11 +251,14 @@ copy_word(const char **text, char **to)
 {
 	const char *s = *text;
 	char *w = *to;
-	char quote = '\0';
+	char quote = 0;
 
 	for (; *s && (quote || !is_blank(*s)); s++) {
 		if (quote ? *s == quote : (*s == '\'' || *s == '"')) {
-			quote = quote ? '\0' : *s;
+			if (quote)
+				quote = 0;
+			else
+				quote = *s;
 		} else if (*s == '\\' && quote != '\'') {
 			if (s[1] == '\0')
 				return false;
@@ -256,7 +272,7 @@ copy_word(const char **text, char **to)
 	*w++ = '\0';
 	*text = s;
 	*to = w;
-	return quote == '\0';
+	return quote == 0;
 }
 
 bool

@@ -63,7 +63,8 @@ plan_user(struct plan *plan, struct error *err)
 		plan->switches = privs->uid != 0 || privs->gid != getegid();
 	}
 	plan->home = usable_home(privs->home);
-	(void)snprintf(plan->user, sizeof plan->user, "%s (%u:%u)", privs->name, privs->uid, privs->gid);
+	(void)snprintf(
+	    plan->user, sizeof plan->user, "%s (%u:%u)", privs->name, privs->uid, privs->gid);
 	return 0;
 }
 
@@ -77,11 +78,13 @@ make_absolute(struct plan *plan, struct error *err)
 	if (given[0] == '/')
 		return 0;
 	if (!getcwd(plan->agent_dir, sizeof plan->agent_dir))
-		return error_set(err, "server.agent_dir (AGENT_DIR) %.200s: %s", given, strerror(errno));
+		return error_set(
+		    err, "server.agent_dir (AGENT_DIR) %.200s: %s", given, strerror(errno));
 	length = strlen(plan->agent_dir);
-	if ((size_t)snprintf(plan->agent_dir + length, sizeof plan->agent_dir - length, "/%s", given) >=
-	    sizeof plan->agent_dir - length)
-		return error_set(err, "server.agent_dir (AGENT_DIR) %.200s: %s", given, strerror(ENAMETOOLONG));
+	if ((size_t)snprintf(plan->agent_dir + length, sizeof plan->agent_dir - length, "/%s",
+		given) >= sizeof plan->agent_dir - length)
+		return error_set(
+		    err, "server.agent_dir (AGENT_DIR) %.200s: %s", given, strerror(ENAMETOOLONG));
 	plan->config.agent_dir = plan->agent_dir;
 	return 0;
 }
@@ -95,7 +98,8 @@ plan_agent_dir(struct plan *plan, const struct cmdline *cmd, struct error *err)
 	if (make_absolute(plan, err) < 0)
 		return EXIT_CODE_CONFIG;
 	/* The default may be missing in an image that is no Python agent: `docker run IMAGE bash`. */
-	if ((is_needed || config_is_set(config, "server.agent_dir")) && agent_check_dir(config->agent_dir, err) < 0)
+	if ((is_needed || config_is_set(config, "server.agent_dir")) &&
+	    agent_check_dir(config->agent_dir, err) < 0)
 		return EXIT_CODE_CONFIG;
 	return 0;
 }
@@ -106,7 +110,7 @@ plan_environment(struct plan *plan, char *const *environ, struct error *err)
 	const struct config *config = &plan->config;
 	struct env_default *defaults = malloc((config->n_env + 1) * sizeof *defaults);
 	bool has_venv = !env_get(environ, "VIRTUAL_ENV") &&
-	    agent_find_venv(config->agent_dir, plan->venv, sizeof plan->venv);
+			agent_find_venv(config->agent_dir, plan->venv, sizeof plan->venv);
 	const struct env_spec spec = {
 		.agent_dir = config->agent_dir,
 		.host = config->host,
@@ -125,7 +129,8 @@ plan_environment(struct plan *plan, char *const *environ, struct error *err)
 		return EXIT_CODE_REFUSED;
 	}
 	for (size_t i = 0; i < config->n_env; i++)
-		defaults[i] = (struct env_default){ config->env[i].name, config->env[i].setting.text };
+		defaults[i] =
+		    (struct env_default){ config->env[i].name, config->env[i].setting.text };
 	status = env_build(&plan->env, environ, &spec, err);
 	free(defaults);
 	return status < 0 ? EXIT_CODE_REFUSED : 0;
@@ -138,8 +143,10 @@ python_name(char *const *vars)
 	static char python[] = "python", python3[] = "python3";
 	char path[PATH_MAX];
 
-	return !proc_find(python, vars, path, sizeof path) && proc_find(python3, vars, path, sizeof path) ? python3
-													   : python;
+	return !proc_find(python, vars, path, sizeof path) &&
+		       proc_find(python3, vars, path, sizeof path)
+		   ? python3
+		   : python;
 }
 
 int
@@ -152,7 +159,8 @@ plan_command(struct plan *plan, const struct cmdline *cmd, struct error *err)
 	} else if (plan->config.command) {
 		plan->argv = plan->config.command;
 	} else {
-		if (agent_find_module(plan->config.agent_dir, plan->module, sizeof plan->module, err) < 0)
+		if (agent_find_module(
+			plan->config.agent_dir, plan->module, sizeof plan->module, err) < 0)
 			return EXIT_CODE_CONFIG;
 		plan->module_argv[0] = python_name(plan->env.vars);
 		plan->module_argv[1] = dash_m;
@@ -169,7 +177,8 @@ plan_limits(struct error *err)
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= DESCRIPTORS_MIN)
 		return 0;
-	(void)error_set(err, "only %llu open files are allowed (RLIMIT_NOFILE), at least %d are needed",
+	(void)error_set(err,
+	    "only %llu open files are allowed (RLIMIT_NOFILE), at least %d are needed",
 	    (unsigned long long)limit.rlim_cur, DESCRIPTORS_MIN);
 	return EXIT_CODE_REFUSED;
 }

@@ -27,33 +27,42 @@ enum {
 
 /*
  * The C library's getpwnam(3) is NSS: in a static glibc it loads modules and talks to nscd. A
- * missing file is an empty one. The caller frees *text.
+ * missing file is an empty one. The text is to be freed; NULL and *err if the file cannot be read.
  */
-static int
-read_file(const char *path, char **text, struct error *err)
+static char *
+read_file(const char *path, struct error *err)
 {
 	int fd = open(path, O_RDONLY | O_NONBLOCK); /* closed before anything forks */
-	struct stat st;
+	struct stat st = { 0 };
+	char *text = NULL;
 	size_t length = 0;
 	ssize_t n = 1;
 
-	if (fd < 0 && errno != ENOENT && errno != ENOTDIR)
-		return error_set(err, "%s: %s", path, strerror(errno));
-	if (fd >= 0 && (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > FILE_MAX_BYTES)) {
-		(void)close(fd);
-		return error_set(err, "%s: expected a regular file of at most 16 MB", path);
+	if (fd < 0 && errno != ENOENT && errno != ENOTDIR) {
+		(void)error_set(err, "%s: %s", path, strerror(errno));
+		return NULL;
 	}
-	*text = malloc(fd >= 0 ? (size_t)st.st_size + 1 : 1);
-	while (*text && fd >= 0 && n > 0 && length < (size_t)st.st_size) {
-		n = read(fd, *text + length, (size_t)st.st_size - length);
+	if (fd >= 0 &&
+	    (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > FILE_MAX_BYTES)) {
+		(void)error_set(err, "%s: expected a regular file of at most 16 MB", path);
+		goto out;
+	}
+	text = malloc((size_t)st.st_size + 1);
+	while (text && n > 0 && length < (size_t)st.st_size) {
+		n = read(fd, text + length, (size_t)st.st_size - length);
 		length += n > 0 ? (size_t)n : 0;
 	}
+	if (!text || n < 0) {
+		(void)error_set(err, "%s: %s", path, strerror(errno));
+		free(text);
+		text = NULL;
+		goto out;
+	}
+	text[length] = '\0';
+out:
 	if (fd >= 0)
 		(void)close(fd);
-	if (!*text || n < 0)
-		return error_set(err, "%s: %s", path, strerror(errno));
-	(*text)[length] = '\0';
-	return 0;
+	return text;
 }
 
 /* A piece of a line, not terminated. */
@@ -202,11 +211,12 @@ take_member_groups(struct privs *privs, const char *group, struct error *err)
 	while (next_entry(&group, fields, GROUP_FIELDS)) {
 		uint32_t gid;
 
-		if (!lists_member(fields[GROUP_MEMBERS], privs->name) || !piece_id(fields[GROUP_GID], &gid) ||
-		    has_group(privs, gid))
+		if (!lists_member(fields[GROUP_MEMBERS], privs->name) ||
+		    !piece_id(fields[GROUP_GID], &gid) || has_group(privs, gid))
 			continue;
 		if (privs->n_groups == PRIVS_GROUPS_MAX)
-			return error_set(err, "user '%s' is in more than %d groups", privs->name, PRIVS_GROUPS_MAX);
+			return error_set(err, "user '%s' is in more than %d groups", privs->name,
+			    PRIVS_GROUPS_MAX);
 		privs->groups[privs->n_groups++] = gid;
 	}
 	return 0;
@@ -229,7 +239,8 @@ parse_id(const char *text, const char *what, uint32_t *id, struct error *err)
 }
 
 static int
-resolve_user(struct privs *privs, const char *user, const char *passwd, const char *path, struct error *err)
+resolve_user(
+    struct privs *privs, const char *user, const char *passwd, const char *path, struct error *err)
 {
 	if (!looks_like_number(user)) {
 		if (take_passwd_entry(privs, passwd, user))
@@ -247,7 +258,8 @@ resolve_user(struct privs *privs, const char *user, const char *passwd, const ch
 }
 
 static int
-resolve_group(struct privs *privs, const char *name, const char *group, const char *path, struct error *err)
+resolve_group(
+    struct privs *privs, const char *name, const char *group, const char *path, struct error *err)
 {
 	if (looks_like_number(name))
 		return parse_id(name, "group", &privs->gid, err);
@@ -264,21 +276,22 @@ privs_resolve(struct privs *privs, const struct privs_spec *spec, struct error *
 	int status = -1;
 
 	*privs = (struct privs){ 0 };
-	piece_copy((struct piece){ spec->user, colon ? (size_t)(colon - spec->user) : strlen(spec->user) }, user,
-	    sizeof user);
+	piece_copy(
+	    (struct piece){ spec->user, colon ? (size_t)(colon - spec->user) : strlen(spec->user) },
+	    user, sizeof user);
 	if (*user == '\0' || (group_name && *group_name == '\0'))
-		return error_set(err, "'%.64s': expected NAME, UID, NAME:GROUP or UID:GID", spec->user);
-	if (read_file(spec->passwd_path, &passwd, err) < 0 ||
-	    resolve_user(privs, user, passwd, spec->passwd_path, err) < 0)
+		return error_set(
+		    err, "'%.64s': expected NAME, UID, NAME:GROUP or UID:GID", spec->user);
+	passwd = read_file(spec->passwd_path, err);
+	if (!passwd || resolve_user(privs, user, passwd, spec->passwd_path, err) < 0)
 		goto out;
-	if (read_file(spec->group_path, &group, err) < 0)
+	group = read_file(spec->group_path, err);
+	if (!group)
 		goto out;
 	if (group_name && resolve_group(privs, group_name, group, spec->group_path, err) < 0)
 		goto out;
 	privs->groups[privs->n_groups++] = privs->gid;
-	if (!group_name && take_member_groups(privs, group, err) < 0)
-		goto out;
-	status = 0;
+	status = group_name ? 0 : take_member_groups(privs, group, err);
 out:
 	free(passwd);
 	free(group);
@@ -288,11 +301,11 @@ out:
 void
 privs_current(struct privs *privs, const char *passwd_path)
 {
-	struct error ignored;
-	char *passwd = NULL;
+	struct error ignored; /* who cannot be looked up has a number */
+	char *passwd = read_file(passwd_path, &ignored);
 
 	*privs = (struct privs){ .uid = geteuid() };
-	if (read_file(passwd_path, &passwd, &ignored) < 0 || !take_passwd_entry(privs, passwd, NULL))
+	if (!passwd || !take_passwd_entry(privs, passwd, NULL))
 		(void)snprintf(privs->name, sizeof privs->name, "%u", privs->uid);
 	privs->gid = getegid();
 	free(passwd);
@@ -303,7 +316,8 @@ privs_current(struct privs *privs, const char *passwd_path)
 static bool
 is_terminal(int fd, const struct stat *st)
 {
-	return S_ISCHR(st->st_mode) && major(st->st_rdev) != 1 /* /dev/null and its kin */ && isatty(fd);
+	return S_ISCHR(st->st_mode) && major(st->st_rdev) != 1 /* /dev/null and its kin */ &&
+	       isatty(fd);
 }
 
 /*
@@ -384,7 +398,8 @@ refuse_id(const struct privs *privs, const char *call, struct error *err)
 		    "cannot become user %s: %s: %s; run with --cap-add=SETUID --cap-add=SETGID, or with --user %u:%u",
 		    privs->name, call, strerror(errno), privs->uid, privs->gid);
 	if (errno == EINVAL)
-		return error_set(err, "cannot become user %s: %s: %u:%u is not mapped in this user namespace",
+		return error_set(err,
+		    "cannot become user %s: %s: %u:%u is not mapped in this user namespace",
 		    privs->name, call, privs->uid, privs->gid);
 	return error_set(err, "cannot become user %s: %s: %s", privs->name, call, strerror(errno));
 }
@@ -438,16 +453,17 @@ prove(const struct privs *privs, struct error *err)
 	uid_t ruid, euid, suid;
 	gid_t rgid, egid, sgid;
 
-	if (getresuid(&ruid, &euid, &suid) < 0 || getresgid(&rgid, &egid, &sgid) < 0 || ruid != privs->uid ||
-	    euid != privs->uid || suid != privs->uid || rgid != privs->gid || egid != privs->gid ||
-	    sgid != privs->gid)
+	if (getresuid(&ruid, &euid, &suid) < 0 || getresgid(&rgid, &egid, &sgid) < 0 ||
+	    ruid != privs->uid || euid != privs->uid || suid != privs->uid || rgid != privs->gid ||
+	    egid != privs->gid || sgid != privs->gid)
 		return error_set(err, "the ids did not change to %u:%u", privs->uid, privs->gid);
 	if (privs->uid == 0)
 		return 0;
-	if (set_uid((uid_t)-1, 0, (uid_t)-1) == 0 || (privs->gid != 0 && set_gid((gid_t)-1, 0, (gid_t)-1) == 0))
+	if (set_uid((uid_t)-1, 0, (uid_t)-1) == 0 ||
+	    (privs->gid != 0 && set_gid((gid_t)-1, 0, (gid_t)-1) == 0))
 		return error_set(err, "root could be had back after the drop");
-	if (get_capabilities(data) < 0 || data[0].effective || data[0].permitted || data[1].effective ||
-	    data[1].permitted)
+	if (get_capabilities(data) < 0 || data[0].effective || data[0].permitted ||
+	    data[1].effective || data[1].permitted)
 		return error_set(err, "capabilities were left after the drop");
 	return 0;
 }
@@ -458,8 +474,9 @@ clear_inheritable_capabilities(void)
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct none[2] = { 0 };
 
-	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); /* unknown before Linux 4.3 */
-	(void)syscall(SYS_capset, &header, none); /* to less is always allowed */
+	(void)prctl(
+	    PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); /* unknown before Linux 4.3 */
+	(void)syscall(SYS_capset, &header, none);               /* to less is always allowed */
 }
 
 int

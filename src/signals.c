@@ -7,11 +7,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define BIT(signum) (UINT64_C(1) << ((signum) - 1))
+#define BIT(signum) (UINT64_C(1) << ((signum)-1))
 
 /* A fault is about the instruction that runs; blocked, the kernel kills anyway and says less. */
-static const uint64_t faults = BIT(SIGSEGV) | BIT(SIGBUS) | BIT(SIGFPE) | BIT(SIGILL) | BIT(SIGTRAP) | BIT(SIGABRT) |
-    BIT(SIGSYS);
+static const uint64_t faults = BIT(SIGSEGV) | BIT(SIGBUS) | BIT(SIGFPE) | BIT(SIGILL) |
+			       BIT(SIGTRAP) | BIT(SIGABRT) | BIT(SIGSYS);
 
 void
 signals_block(struct proc_signals *inherited)
@@ -56,7 +56,8 @@ signals_start(struct signals *signals, uv_loop_t *loop, const struct signals_spe
 	int status;
 
 	signals->spec = *spec;
-	signals->fd = (int)syscall(SYS_signalfd4, -1, &wanted, sizeof wanted, SFD_NONBLOCK | SFD_CLOEXEC);
+	signals->fd =
+	    (int)syscall(SYS_signalfd4, -1, &wanted, sizeof wanted, SFD_NONBLOCK | SFD_CLOEXEC);
 	if (signals->fd < 0)
 		return -errno;
 	status = uv_poll_init(loop, &signals->poll, signals->fd);

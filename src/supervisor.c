@@ -23,19 +23,19 @@ struct supervisor {
 	struct lifecycle life;
 	struct signals signals;
 	uv_timer_t deadline;
-	bool looping;		 /* the loop and the timer are there */
-	bool armed;		 /* a deadline was asked for before they were */
-	uint64_t delay_ms;	 /* that one */
-	pid_t pid;		 /* of the server; 0: none */
-	pid_t group;		 /* of the last server, which may outlive it */
-	uint64_t started_ms;	 /* of that server */
-	bool ended;		 /* it was reaped; wstatus is still to be told */
+	bool looping;        /* the loop and the timer are there */
+	bool armed;          /* a deadline was asked for before they were */
+	uint64_t delay_ms;   /* that one */
+	pid_t pid;           /* of the server; 0: none */
+	pid_t group;         /* of the last server, which may outlive it */
+	uint64_t started_ms; /* of that server */
+	bool ended;          /* it was reaped; wstatus is still to be told */
 	int wstatus;
-	int asked_signal;	 /* the signal that asked for a stop or restart */
-	int stop_signal;	 /* what the server gets for it */
-	bool has_terminal;	 /* initd was the terminal's foreground group and passes that on */
-	bool is_init;		 /* PID 1 */
-	bool is_respawn;	 /* the next server is not the first */
+	int asked_signal;  /* the signal that asked for a stop or restart */
+	int stop_signal;   /* what the server gets for it */
+	bool has_terminal; /* initd was the terminal's foreground group and passes that on */
+	bool is_init;      /* PID 1 */
+	bool is_respawn;   /* the next server is not the first */
 	uint64_t oom_kills;
 	char working_dir[PATH_MAX]; /* where initd was started, for the next server */
 };
@@ -61,7 +61,8 @@ duration_text(uint64_t ms, char buf[32])
 	else if (ms % 1000 == 0)
 		(void)snprintf(buf, 32, "%llu s", (unsigned long long)ms / 1000);
 	else
-		(void)snprintf(buf, 32, "%llu.%03llu s", (unsigned long long)ms / 1000, (unsigned long long)ms % 1000);
+		(void)snprintf(buf, 32, "%llu.%03llu s", (unsigned long long)ms / 1000,
+		    (unsigned long long)ms % 1000);
 	return buf;
 }
 
@@ -74,8 +75,8 @@ say_started(struct supervisor *sv)
 	command[0] = '\0';
 	for (char *const *word = sv->spec.argv; *word && n < sizeof command; word++)
 		n += (size_t)snprintf(command + n, sizeof command - n, "%s%s", n ? " " : "", *word);
-	log_line(sv->spec.log, LOG_INFO, "started pid %d as %s: %s%s", (int)sv->pid, sv->spec.user, command,
-	    n >= sizeof command ? "…" : "");
+	log_line(sv->spec.log, LOG_INFO, "started pid %d as %s: %s%s", (int)sv->pid, sv->spec.user,
+	    command, n >= sizeof command ? "…" : "");
 }
 
 static const char *
@@ -103,7 +104,8 @@ say_failure(struct supervisor *sv, enum proc_stage stage, int error)
 
 	if (stage == PROC_CHDIR)
 		log_line(sv->spec.log, LOG_ERROR, "server.working_dir %s: %s",
-		    sv->spec.config->working_dir ? sv->spec.config->working_dir : sv->working_dir, reason);
+		    sv->spec.config->working_dir ? sv->spec.config->working_dir : sv->working_dir,
+		    reason);
 	else
 		log_line(sv->spec.log, LOG_ERROR, "cannot run %s: %s", program, reason);
 }
@@ -120,7 +122,8 @@ say_ended(struct supervisor *sv, int code)
 	if (!WIFSIGNALED(sv->wstatus)) {
 		(void)snprintf(how, sizeof how, "exit code %d", WEXITSTATUS(sv->wstatus));
 	} else {
-		(void)snprintf(how, sizeof how, "killed by %s%s", signal_name(WTERMSIG(sv->wstatus), name),
+		(void)snprintf(how, sizeof how, "killed by %s%s",
+		    signal_name(WTERMSIG(sv->wstatus), name),
 		    WCOREDUMP(sv->wstatus) ? " (core dumped)" : "");
 		if (WTERMSIG(sv->wstatus) == SIGKILL) {
 			kills = oom_kills();
@@ -128,7 +131,8 @@ say_ended(struct supervisor *sv, int code)
 			sv->oom_kills = kills;
 		}
 	}
-	log_line(sv->spec.log, asked || code == 0 ? LOG_INFO : LOG_ERROR, "server ended: %s after %s%s", how, lived,
+	log_line(sv->spec.log, asked || code == 0 ? LOG_INFO : LOG_ERROR,
+	    "server ended: %s after %s%s", how, lived,
 	    oom ? ", the memory cgroup counted an OOM kill" : "");
 }
 
@@ -142,7 +146,8 @@ say_asked(struct supervisor *sv, const char *what)
 		log_line(sv->spec.log, LOG_INFO, "%s: %s, after a drain of %s", what,
 		    signal_name(sv->asked_signal, name), duration_text(drain_ms, drain));
 	else
-		log_line(sv->spec.log, LOG_INFO, "%s: %s", what, signal_name(sv->asked_signal, name));
+		log_line(
+		    sv->spec.log, LOG_INFO, "%s: %s", what, signal_name(sv->asked_signal, name));
 }
 
 static void
@@ -153,13 +158,14 @@ say_backoff(struct supervisor *sv, uint64_t delay_ms)
 
 	(void)duration_text(delay_ms, delay);
 	if (sv->life.refusals > 0)
-		log_line(sv->spec.log, LOG_INFO, "trying again in %s (%u of %d)", delay, sv->life.refusals,
-		    LIFE_REFUSALS_MAX);
+		log_line(sv->spec.log, LOG_INFO, "trying again in %s (%u of %d)", delay,
+		    sv->life.refusals, LIFE_REFUSALS_MAX);
 	else if (limit > 0)
-		log_line(sv->spec.log, LOG_INFO, "starting again in %s (restart %u of %u)", delay, sv->life.restarts,
-		    limit);
+		log_line(sv->spec.log, LOG_INFO, "starting again in %s (restart %u of %u)", delay,
+		    sv->life.restarts, limit);
 	else
-		log_line(sv->spec.log, LOG_INFO, "starting again in %s (restart %u)", delay, sv->life.restarts);
+		log_line(sv->spec.log, LOG_INFO, "starting again in %s (restart %u)", delay,
+		    sv->life.restarts);
 }
 
 /* The one place where a change of state is told. */
@@ -169,15 +175,18 @@ say_step(struct supervisor *sv, enum life_state before, const struct life_step *
 	enum life_state now = sv->life.state;
 	char time[32];
 
-	log_line(sv->spec.log, LOG_DEBUG, "state %s -> %s", life_state_name(before), life_state_name(now));
-	if (before != now && (now == LIFE_DRAINING || (now == LIFE_STOPPING && before != LIFE_DRAINING)))
+	log_line(sv->spec.log, LOG_DEBUG, "state %s -> %s", life_state_name(before),
+	    life_state_name(now));
+	if (before != now &&
+	    (now == LIFE_DRAINING || (now == LIFE_STOPPING && before != LIFE_DRAINING)))
 		say_asked(sv, "stopping");
 	else if (before != now && now == LIFE_RESTARTING)
 		say_asked(sv, "restarting");
 	else if (now == LIFE_BACKOFF)
 		say_backoff(sv, step->delay_ms);
 	if (step->actions & LIFE_KILL && now != LIFE_BACKOFF && now != LIFE_RUNNING)
-		log_line(sv->spec.log, LOG_WARN, "not stopped after %s: SIGKILL to its process group",
+		log_line(sv->spec.log, LOG_WARN,
+		    "not stopped after %s: SIGKILL to its process group",
 		    duration_text(now == LIFE_RESTARTING ? sv->life.policy.restart_timeout_ms
 							 : sv->life.policy.stop_timeout_ms,
 			time));
@@ -194,12 +203,14 @@ forward(struct supervisor *sv, int signum)
 
 	if (sv->pid == 0)
 		return;
-	status = sv->spec.config->signal_group ? proc_kill_group(sv->pid, signum) : proc_kill(sv->pid, signum);
+	status = sv->spec.config->signal_group ? proc_kill_group(sv->pid, signum)
+					       : proc_kill(sv->pid, signum);
 	if (status < 0)
-		log_line(sv->spec.log, LOG_WARN, "cannot send %s to pid %d: %s", signal_name(signum, name),
-		    (int)sv->pid, strerror(-status));
+		log_line(sv->spec.log, LOG_WARN, "cannot send %s to pid %d: %s",
+		    signal_name(signum, name), (int)sv->pid, strerror(-status));
 	else
-		log_line(sv->spec.log, LOG_DEBUG, "%s to pid %d", signal_name(signum, name), (int)sv->pid);
+		log_line(sv->spec.log, LOG_DEBUG, "%s to pid %d", signal_name(signum, name),
+		    (int)sv->pid);
 }
 
 static enum life_event
@@ -210,7 +221,7 @@ spawn(struct supervisor *sv, int *code)
 		.env = sv->spec.env->vars,
 		.listen_pid = sv->spec.env->listen_pid,
 		.working_dir = sv->spec.config->working_dir ? sv->spec.config->working_dir
-		    : sv->is_respawn			    ? sv->working_dir
+			       : sv->is_respawn             ? sv->working_dir
 							    : NULL,
 		.signals = sv->spec.signals,
 		.foreground = sv->has_terminal,
@@ -230,8 +241,7 @@ spawn(struct supervisor *sv, int *code)
 	return LIFE_EV_SPAWNED;
 }
 
-static void
-on_deadline(uv_timer_t *timer);
+static void on_deadline(uv_timer_t *timer);
 
 static void
 arm(struct supervisor *sv, uint64_t delay_ms)
@@ -241,7 +251,8 @@ arm(struct supervisor *sv, uint64_t delay_ms)
 	if (!sv->looping)
 		return;
 	uv_update_time(&sv->loop);
-	(void)uv_timer_start(&sv->deadline, on_deadline, delay_ms, 0); /* fails only while closing */
+	(void)uv_timer_start(
+	    &sv->deadline, on_deadline, delay_ms, 0); /* fails only while closing */
 }
 
 static void
@@ -474,7 +485,8 @@ supervisor_run(const struct supervisor_spec *spec)
 	terminal = tcgetpgrp(STDIN_FILENO);
 	sv.has_terminal = terminal >= 0 && terminal == getpgrp();
 	if (!sv.is_init)
-		(void)prctl(PR_SET_CHILD_SUBREAPER, 1); /* Linux 3.4; without it orphans are just not ours */
+		(void)prctl(PR_SET_CHILD_SUBREAPER,
+		    1); /* Linux 3.4; without it orphans are just not ours */
 	start_policy(&sv);
 
 	/* The child first, so that Python boots while we set ourselves up. */

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: MIT
+"""Shared by all tests: the binary under test, and the rule that a skip is a failure in strict mode."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from harness import BUILD
+
+STRICT = os.environ.get("INITD_TEST_STRICT") == "1"
+
+
+def refuse_skip(report):
+    if STRICT and report.skipped and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"INITD_TEST_STRICT=1 allows no skip. {reason}"
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport():
+    outcome = yield
+    refuse_skip(outcome.get_result())
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_make_collect_report():
+    outcome = yield
+    refuse_skip(outcome.get_result())
+
+
+@pytest.fixture(scope="session")
+def initd_binary():
+    binary = Path(os.environ.get("INITD_BINARY", BUILD / "initd")).resolve()
+    if not binary.is_file():
+        pytest.skip(f"{binary} is missing: run make, or set INITD_BINARY")
+    return binary

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: MIT
+"""FastAPI and its servers, from the registry that this machine's pip is configured for; kept under build/venvs/."""
+
+import hashlib
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from harness import BUILD, ROOT
+
+REQUIREMENTS = ROOT / "tests" / "servers" / "requirements.txt"
+
+
+def directory(name):
+    digest = hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()[:12]
+    return BUILD / "venvs" / f"{name}-{digest}"
+
+
+def pip(*args):
+    result = subprocess.run([sys.executable, "-m", "pip", *args, "--quiet", "--requirement", REQUIREMENTS],
+                            capture_output=True, text=True)
+    if result.returncode:
+        pytest.skip(f"pip cannot install {REQUIREMENTS.name}: {result.stderr.strip()}")
+
+
+def made(path, make):
+    """path, which make(path) fills unless an earlier run has done so to the end."""
+    complete = path / ".complete"
+    if not complete.exists():
+        shutil.rmtree(path, ignore_errors=True)
+        make(path)
+        complete.touch()
+    return path
+
+
+def venv():
+    """A virtual environment for the Python that runs the tests."""
+    def make(path):
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", path], check=True)
+        pip("--python", path, "install")
+
+    return made(directory("venv-%d.%d" % sys.version_info[:2]), make)
+
+
+def site_packages(version):
+    """The same packages for another Python, to be copied into its site-packages."""
+    def make(path):
+        pip("install", "--target", path, "--python-version", version, "--only-binary=:all:")
+
+    return made(directory(f"site-packages-{version}"), make)
