@@ -166,7 +166,7 @@ print_report(struct report *report, struct plan *plan, const struct cmdline *cmd
 {
 	if (report->json)
 		(void)fputs("{\n  \"version\": \"" INITD_VERSION "\",\n  \"options\": ", stdout);
-	config_print(&plan->config, stdout, report->json);
+	options_print(&plan->config, stdout, report->json);
 	(void)fputs(report->json ? ",\n  \"findings\": [" : "\n", stdout);
 	check_user(report, plan);
 	check_agent_dir(report, plan, cmd);

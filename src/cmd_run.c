@@ -48,7 +48,7 @@ say_unswitched(struct log *log, const struct plan *plan)
 {
 	const char *wanted = plan->config.user;
 
-	if (!plan->switches && geteuid() != 0 && config_is_set(&plan->config, "user.name") &&
+	if (!plan->switches && geteuid() != 0 && options_is_set(&plan->config, "user", "name") &&
 	    strcmp(wanted, plan->privs.name) != 0)
 		log_line(log, LOG_WARN, "not root: staying %s instead of user.name %s", plan->user,
 		    wanted);

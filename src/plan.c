@@ -98,7 +98,7 @@ plan_agent_dir(struct plan *plan, const struct cmdline *cmd, struct error *err)
 	if (make_absolute(plan, err) < 0)
 		return EXIT_CODE_CONFIG;
 	/* The default may be missing in an image that is no Python agent: `docker run IMAGE bash`. */
-	if ((is_needed || config_is_set(config, "server.agent_dir")) &&
+	if ((is_needed || options_is_set(config, "server", "agent_dir")) &&
 	    agent_check_dir(config->agent_dir, err) < 0)
 		return EXIT_CODE_CONFIG;
 	return 0;

@@ -383,7 +383,7 @@ on_signal(void *arg, int signum, pid_t sender)
 		else if (config->stop_signal)
 			sv->stop_signal = config->stop_signal;
 		else
-			sv->stop_signal = config_signal_stops(signum) ? signum : SIGTERM;
+			sv->stop_signal = options_signal_stops(signum) ? signum : SIGTERM;
 		advance(sv, LIFE_EV_STOP, 0);
 		break;
 	case SIGNAL_RESTART:

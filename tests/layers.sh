@@ -7,7 +7,8 @@ cd "$(dirname "$0")/.."
 # From the bottom up.
 layers='error json exit_code
 log parse lifecycle proc oom agent env cmdline
-privs config signals
+privs options signals
+config
 plan supervisor
 cmd cmd_run cmd_check
 main'

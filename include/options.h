@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/* The one table of options, the values they give, and the way of one text into its place. */
+#ifndef INITD_OPTIONS_H
+#define INITD_OPTIONS_H
+
+#include "error.h"
+#include "log.h"
+#include "parse.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/* Where a value came from; a later one in this list beats an earlier one. */
+enum config_source {
+	CONFIG_UNSET,
+	CONFIG_DEFAULT,
+	CONFIG_FILE,
+	CONFIG_ALIAS,       /* HOST, PORT, AGENT_DIR */
+	CONFIG_ENVIRONMENT, /* INITD_SECTION_NAME */
+	CONFIG_ARGUMENT,    /* -o */
+};
+
+/* A value as somebody wrote it. */
+struct config_setting {
+	const char *text;
+	enum config_source source;
+	unsigned line; /* in the file */
+};
+
+enum restart_policy {
+	RESTART_NO,
+	RESTART_ON_FAILURE,
+	RESTART_ALWAYS,
+};
+
+enum signal_action {
+	SIGNAL_FORWARD,
+	SIGNAL_STOP, /* end the server, and initd with it */
+	SIGNAL_RESTART,
+	SIGNAL_IGNORE,
+};
+
+/* What one signal to initd leads to. */
+struct signal_rule {
+	enum signal_action action;
+	int send; /* what the child gets instead of it; 0: the same, or server.stop_signal */
+	struct config_setting setting;
+};
+
+/* One env.NAME. */
+struct config_env {
+	const char *name;
+	struct config_setting setting;
+};
+
+enum {
+	CONFIG_OPTIONS_MAX = 64, /* rows of the table; a static assertion holds it */
+};
+
+struct config {
+	char **command; /* NULL: none */
+	const char *agent_dir, *host;
+	unsigned port;
+	const char *working_dir; /* NULL: unchanged */
+	int stop_signal;         /* 0: as received */
+	uint64_t drain_delay_ms, stop_timeout_ms;
+	bool signal_group;
+	enum restart_policy restart;
+	uint64_t restart_delay_ms, restart_delay_max_ms;
+	unsigned restart_limit; /* 0: none */
+	struct code_set success_codes;
+
+	const char *user;
+	bool no_new_privs;
+
+	struct signal_rule signals[SIGNAL_MAX + 1];
+
+	struct config_env *env;
+	size_t n_env;
+
+	enum log_level log_level;
+	enum log_format log_format;
+
+	const char *path; /* of the file that was read, or NULL */
+	struct config_setting settings[CONFIG_OPTIONS_MAX];
+	char **owned; /* strings that came from the file */
+	size_t n_owned;
+};
+
+/* One option. */
+struct option {
+	const char *section, *name;
+	const struct option_type *type;
+	size_t field;         /* in struct config */
+	const char *fallback; /* NULL: unset */
+	const char *alias;    /* another environment variable that sets it */
+};
+
+/* A text and where it stands, for the option that it is for and for messages. */
+struct option_place {
+	const struct config_setting *setting;
+	const char *path;     /* of the file */
+	const char *variable; /* of the environment */
+	const char *section, *name;
+};
+
+/* The rows of the table; NULL behind the last. */
+const struct option *options_row(size_t i);
+
+bool options_has_section(const char *section);
+
+/*
+ * Put a text into its place, if nothing that counts more was put there before. -1 and one line in
+ * *err if there is no such option, it was set twice by the same source, or the text is no such
+ * value. *at and its setting are copied, their texts must last as long as *cfg.
+ */
+int options_set(struct config *cfg, const struct option_place *at, struct error *err);
+
+/* Set what is still unset and has a default. */
+int options_set_defaults(struct config *cfg, struct error *err);
+
+/* Before anything is set. */
+void options_init(struct config *cfg);
+
+/* Did somebody set this option (by any means but the default)? */
+bool options_is_set(const struct config *cfg, const char *section, const char *name);
+
+/* Print every option with its value and origin: aligned text, or one JSON array. */
+void options_print(const struct config *cfg, FILE *out, bool json);
+
+/* May this signal be mapped at all? Not those that report a fault, nor CHLD, TTIN, TTOU, KILL and STOP. */
+bool options_signal_is_free(int signum);
+
+/* Does this signal mean "stop" by itself: TERM, INT, QUIT? */
+bool options_signal_stops(int signum);
+
+#endif

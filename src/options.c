@@ -1,0 +1,564 @@
+/* SPDX-License-Identifier: MIT */
+/* The one table of options, and the way of one text into its place. */
+#include "options.h"
+
+#include "json.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* ---- types of options ---- */
+
+static bool
+set_number(const char *text, uint64_t max, unsigned *out)
+{
+	uint64_t n;
+
+	if (!parse_number(text, max, &n))
+		return false;
+	*out = (unsigned)n;
+	return true;
+}
+
+static bool
+set_text(const char *text, void *field)
+{
+	if (*text == '\0')
+		return false;
+	*(const char **)field = text;
+	return true;
+}
+
+static bool
+set_words(const char *text, void *field)
+{
+	return parse_words(text, field);
+}
+
+static bool
+set_host(const char *text, void *field)
+{
+	struct in6_addr address;
+
+	if (strcasecmp(text, "localhost") != 0 && inet_pton(AF_INET, text, &address) != 1 &&
+	    inet_pton(AF_INET6, text, &address) != 1)
+		return false;
+	*(const char **)field = text;
+	return true;
+}
+
+static bool
+set_port(const char *text, void *field)
+{
+	unsigned port;
+
+	if (!set_number(text, 65535, &port) || port == 0)
+		return false;
+	*(unsigned *)field = port;
+	return true;
+}
+
+static bool
+set_count(const char *text, void *field)
+{
+	return set_number(text, 1000000000, field);
+}
+
+static bool
+set_duration(const char *text, void *field)
+{
+	return parse_duration(text, field);
+}
+
+static bool
+set_bool(const char *text, void *field)
+{
+	return parse_bool(text, field);
+}
+
+static bool
+set_codes(const char *text, void *field)
+{
+	return parse_codes(text, field);
+}
+
+static bool
+set_signal(const char *text, void *field)
+{
+	return parse_signal(text, field);
+}
+
+/* The index of text in a NULL-terminated list of names. */
+static bool
+set_choice(const char *text, const char *const *names, void *field)
+{
+	for (unsigned i = 0; names[i]; i++)
+		if (strcmp(text, names[i]) == 0) {
+			*(unsigned *)field = i;
+			return true;
+		}
+	return false;
+}
+
+static bool
+set_restart(const char *text, void *field)
+{
+	static const char *const names[] = { [RESTART_NO] = "no",
+		[RESTART_ON_FAILURE] = "on-failure",
+		[RESTART_ALWAYS] = "always",
+		NULL };
+
+	return set_choice(text, names, field);
+}
+
+static bool
+set_level(const char *text, void *field)
+{
+	static const char *const names[] = { [LOG_ERROR] = "error",
+		[LOG_WARN] = "warn",
+		[LOG_INFO] = "info",
+		[LOG_DEBUG] = "debug",
+		NULL };
+
+	return set_choice(text, names, field);
+}
+
+static bool
+set_format(const char *text, void *field)
+{
+	static const char *const names[] = { [LOG_TEXT] = "text", [LOG_JSON] = "json", NULL };
+
+	return set_choice(text, names, field);
+}
+
+struct option_type {
+	bool (*set)(const char *text, void *field);
+	const char *expected;
+};
+
+static const struct option_type
+    text_type = { set_text, "a text that is not empty" },
+    path_type = { set_text, "a path" },
+    words_type = { set_words,
+	    "words, with every quote closed (a ' ;' in the file starts a comment)" },
+    host_type = { set_host, "a literal IPv4 or IPv6 address, or localhost" },
+    port_type = { set_port, "a port from 1 to 65535" },
+    count_type = { set_count, "a number from 0 to 1000000000" },
+    duration_type = { set_duration, "0 or a duration such as 500ms, 2s or 1m30s" },
+    bool_type = { set_bool, "yes or no" },
+    codes_type = { set_codes, "exit codes from 0 to 255, such as 0,143" },
+    signal_type = { set_signal, "a signal such as SIGTERM or RTMIN+3" },
+    restart_type = { set_restart, "no, on-failure or always" },
+    level_type = { set_level, "error, warn, info or debug" },
+    format_type = { set_format, "text or json" };
+
+/* ---- the one list of options ---- */
+
+#define FIELD(name) offsetof(struct config, name)
+
+static const struct option options[] = {
+	{"server",  "command",           &words_type,    FIELD(command),              NULL,       NULL       },
+	{ "server", "agent_dir",         &path_type,     FIELD(agent_dir),            "/app/src", "AGENT_DIR"},
+	{ "server", "host",              &host_type,     FIELD(host),                 "0.0.0.0",  "HOST"     },
+	{ "server", "port",              &port_type,     FIELD(port),                 "8000",     "PORT"     },
+	{ "server", "working_dir",       &path_type,     FIELD(working_dir),          NULL,       NULL       },
+	{ "server", "stop_signal",       &signal_type,   FIELD(stop_signal),          NULL,       NULL       },
+	{ "server", "drain_delay",       &duration_type, FIELD(drain_delay_ms),       "0",        NULL       },
+	{ "server", "stop_timeout",      &duration_type, FIELD(stop_timeout_ms),      "0",        NULL       },
+	{ "server", "signal_group",      &bool_type,     FIELD(signal_group),         "no",       NULL       },
+	{ "server", "restart",           &restart_type,  FIELD(restart),              "no",       NULL       },
+	{ "server", "restart_delay",     &duration_type, FIELD(restart_delay_ms),     "100ms",    NULL       },
+	{ "server", "restart_delay_max", &duration_type, FIELD(restart_delay_max_ms), "30s",      NULL       },
+	{ "server", "restart_limit",     &count_type,    FIELD(restart_limit),        "0",        NULL       },
+	{ "server", "success_codes",     &codes_type,    FIELD(success_codes),        "0",        NULL       },
+	{ "user",   "name",              &text_type,     FIELD(user),                 "app",      NULL       },
+	{ "user",   "no_new_privs",      &bool_type,     FIELD(no_new_privs),         "yes",      NULL       },
+	{ "log",    "level",             &level_type,    FIELD(log_level),            "info",     NULL       },
+	{ "log",    "format",            &format_type,   FIELD(log_format),           "text",     NULL       },
+};
+
+enum {
+	N_OPTIONS = sizeof options / sizeof options[0],
+};
+
+_Static_assert((size_t)N_OPTIONS <= (size_t)CONFIG_OPTIONS_MAX,
+    "struct config has no room for a setting of each option");
+
+/* Sections whose names are not fixed. */
+static const char signals_section[] = "signals", env_section[] = "env";
+
+/* Defaults of the [env] section. */
+static const struct {
+	const char *name, *value;
+} env_defaults[] = {
+	{"PYTHONUNBUFFERED", "1"}
+};
+
+/* ---- one value into its place ---- */
+
+/* A value's text is shown up to a length that leaves room for the reason. */
+static int
+refuse(const struct option_place *at, struct error *err, const char *reason)
+{
+	const struct config_setting *setting = at->setting;
+
+	if (setting->source == CONFIG_FILE)
+		return error_set(err, "%.200s:%u: %.40s.%.60s = %.80s: %s", at->path, setting->line,
+		    at->section, at->name, setting->text, reason);
+	if (setting->source == CONFIG_ARGUMENT)
+		return error_set(
+		    err, "-o %.40s.%.60s=%.80s: %s", at->section, at->name, setting->text, reason);
+	return error_set(err, "%.100s=%.80s: %s", at->variable, setting->text, reason);
+}
+
+static int
+refuse_value(const struct option_place *at, struct error *err, const char *expected)
+{
+	char reason[160];
+
+	(void)snprintf(reason, sizeof reason, "expected %s", expected);
+	return refuse(at, err, reason);
+}
+
+/*
+ * May this text take the place of *old? 1 yes; 0 no, something that counts more was said; -1 said
+ * twice at the same height. A variable that the environment holds twice has its first value, as getenv(3) has it.
+ */
+static int
+may_replace(const struct config_setting *old, const struct option_place *at, struct error *err)
+{
+	char reason[64];
+
+	if (old->source != at->setting->source)
+		return old->source < at->setting->source;
+	if (old->source == CONFIG_ALIAS || old->source == CONFIG_ENVIRONMENT)
+		return 0;
+	if (old->source == CONFIG_FILE)
+		(void)snprintf(reason, sizeof reason, "repeated, first set on line %u", old->line);
+	else
+		(void)snprintf(reason, sizeof reason, "repeated");
+	return refuse(at, err, reason);
+}
+
+static int
+set_option(struct config *cfg, const struct option *option, const struct option_place *at,
+    struct error *err)
+{
+	struct config_setting *setting = &cfg->settings[option - options];
+	int may = may_replace(setting, at, err);
+
+	if (may <= 0)
+		return may;
+	if (!option->type->set(at->setting->text, (char *)cfg + option->field))
+		return refuse_value(at, err, option->type->expected);
+	*setting = *at->setting;
+	return 0;
+}
+
+bool
+options_signal_is_free(int signum)
+{
+	switch (signum) {
+	case SIGKILL:
+	case SIGSTOP:
+	case SIGCHLD: /* ours */
+	case SIGTTIN: /* about initd's own use of the terminal */
+	case SIGTTOU:
+	case SIGSEGV: /* faults of the process itself */
+	case SIGBUS:
+	case SIGFPE:
+	case SIGILL:
+	case SIGTRAP:
+	case SIGABRT:
+	case SIGSYS:
+		return false;
+	default:
+		return signum > 0 && signum <= SIGNAL_MAX &&
+		       (signum < 32 || signum >= SIGNAL_RTMIN);
+	}
+}
+
+bool
+options_signal_stops(int signum)
+{
+	return signum == SIGTERM || signum == SIGINT || signum == SIGQUIT;
+}
+
+static struct signal_rule
+default_rule(int signum)
+{
+	struct signal_rule rule = { .action = SIGNAL_IGNORE };
+
+	if (options_signal_stops(signum))
+		rule.action = SIGNAL_STOP;
+	else if (options_signal_is_free(signum))
+		rule.action = SIGNAL_FORWARD;
+	return rule;
+}
+
+static int
+set_signal_rule(struct config *cfg, const struct option_place *at, struct error *err)
+{
+	const char *text = at->setting->text;
+	struct signal_rule rule;
+	int signum, may;
+
+	if (!parse_signal(at->name, &signum))
+		return refuse(at, err, "no such signal");
+	if (!options_signal_is_free(signum))
+		return refuse(at, err, "this signal cannot be mapped");
+	rule = default_rule(signum);
+	may = may_replace(&cfg->signals[signum].setting, at, err);
+	if (may <= 0)
+		return may;
+	if (strcasecmp(text, "stop") == 0)
+		rule.action = SIGNAL_STOP;
+	else if (strcasecmp(text, "restart") == 0)
+		rule.action = SIGNAL_RESTART;
+	else if (strcasecmp(text, "ignore") == 0)
+		rule.action = SIGNAL_IGNORE;
+	else if (strcasecmp(text, "forward") != 0 && !parse_signal(text, &rule.send))
+		return refuse_value(
+		    at, err, "forward, another signal's name, restart, stop or ignore");
+	rule.setting = *at->setting;
+	cfg->signals[signum] = rule;
+	return 0;
+}
+
+static bool
+is_variable_name(const char *name)
+{
+	if (*name == '\0' || (*name >= '0' && *name <= '9'))
+		return false;
+	for (; *name; name++)
+		if (strchr("= \t\n\r", *name))
+			return false;
+	return true;
+}
+
+static const struct option *
+option_of_alias(const char *variable)
+{
+	for (const struct option *option = options; option < options + N_OPTIONS; option++)
+		if (option->alias && strcmp(option->alias, variable) == 0)
+			return option;
+	return NULL;
+}
+
+static int
+set_env(struct config *cfg, const struct option_place *at, struct error *err)
+{
+	const struct option *option = option_of_alias(at->name);
+	struct config_env *env = NULL;
+
+	if (option) {
+		char reason[64];
+
+		(void)snprintf(reason, sizeof reason, "use %s.%s", option->section, option->name);
+		return refuse(at, err, reason);
+	}
+	if (!is_variable_name(at->name))
+		return refuse(at, err, "expected the name of an environment variable");
+	for (size_t i = 0; i < cfg->n_env && !env; i++)
+		if (strcmp(cfg->env[i].name, at->name) == 0)
+			env = &cfg->env[i];
+	if (env) {
+		int may = may_replace(&env->setting, at, err);
+
+		if (may <= 0)
+			return may;
+	} else {
+		struct config_env *grown = realloc(cfg->env, (cfg->n_env + 1) * sizeof *grown);
+
+		if (!grown)
+			return refuse(at, err, strerror(errno));
+		cfg->env = grown;
+		env = &cfg->env[cfg->n_env++];
+	}
+	*env = (struct config_env){ .name = at->name, .setting = *at->setting };
+	return 0;
+}
+
+bool
+options_has_section(const char *section)
+{
+	for (size_t i = 0; i < N_OPTIONS; i++)
+		if (strcmp(options[i].section, section) == 0)
+			return true;
+	return strcmp(section, signals_section) == 0 || strcmp(section, env_section) == 0;
+}
+
+int
+options_set(struct config *cfg, const struct option_place *at, struct error *err)
+{
+	if (strcmp(at->section, signals_section) == 0)
+		return set_signal_rule(cfg, at, err);
+	if (strcmp(at->section, env_section) == 0)
+		return set_env(cfg, at, err);
+	for (const struct option *option = options; option < options + N_OPTIONS; option++)
+		if (strcmp(option->section, at->section) == 0 &&
+		    strcmp(option->name, at->name) == 0)
+			return set_option(cfg, option, at, err);
+	return refuse(
+	    at, err, options_has_section(at->section) ? "unknown option" : "unknown section");
+}
+
+const struct option *
+options_row(size_t i)
+{
+	return i < N_OPTIONS ? &options[i] : NULL;
+}
+
+void
+options_init(struct config *cfg)
+{
+	*cfg = (struct config){ .log_level = LOG_INFO, .log_format = LOG_TEXT };
+	for (int signum = 1; signum <= SIGNAL_MAX; signum++)
+		cfg->signals[signum] = default_rule(signum);
+}
+
+int
+options_set_defaults(struct config *cfg, struct error *err)
+{
+	for (const struct option *option = options; option < options + N_OPTIONS; option++) {
+		struct config_setting *setting = &cfg->settings[option - options];
+
+		if (setting->source != CONFIG_UNSET || !option->fallback)
+			continue;
+		*setting =
+		    (struct config_setting){ .source = CONFIG_DEFAULT, .text = option->fallback };
+		if (!option->type->set(option->fallback, (char *)cfg + option->field))
+			return error_set(err, "%s.%s: bad default", option->section, option->name);
+	}
+	for (size_t i = 0; i < sizeof env_defaults / sizeof env_defaults[0]; i++) {
+		const struct config_setting setting = { .source = CONFIG_DEFAULT,
+			.text = env_defaults[i].value };
+		const struct option_place at = {
+			.setting = &setting, .section = env_section, .name = env_defaults[i].name
+		};
+
+		if (set_env(cfg, &at, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+bool
+options_is_set(const struct config *cfg, const char *section, const char *name)
+{
+	for (size_t i = 0; i < N_OPTIONS; i++)
+		if (strcmp(options[i].section, section) == 0 && strcmp(options[i].name, name) == 0)
+			return cfg->settings[i].source > CONFIG_DEFAULT;
+	return false;
+}
+
+/* ---- printing ---- */
+
+/* Where the printing stands. */
+struct printer {
+	const struct config *cfg;
+	FILE *out;
+	bool json;
+	unsigned n;
+};
+
+/* toupper(3) of the C locale. */
+static int
+to_upper(char c)
+{
+	return c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c;
+}
+
+/* INITD_SECTION_NAME; the names of variables have their case already. */
+static void
+variable_text(const struct option_place *at, char *buf, size_t size)
+{
+	size_t section_length = strlen("INITD_") + strlen(at->section);
+	bool any_case = strcmp(at->section, env_section) == 0;
+
+	(void)snprintf(buf, size, "INITD_%s_%s", at->section, at->name);
+	for (size_t i = 0; buf[i] && (!any_case || i < section_length); i++)
+		buf[i] = (char)to_upper(buf[i]);
+}
+
+static void
+origin_text(const struct config *cfg, const struct option_place *at, char *buf, size_t size)
+{
+	switch (at->setting->source) {
+	case CONFIG_FILE:
+		(void)snprintf(buf, size, "%s:%u", cfg->path, at->setting->line);
+		break;
+	case CONFIG_ALIAS:
+		(void)snprintf(buf, size, "%s", at->variable);
+		break;
+	case CONFIG_ENVIRONMENT:
+		variable_text(at, buf, size);
+		break;
+	case CONFIG_ARGUMENT:
+		(void)snprintf(buf, size, "-o");
+		break;
+	case CONFIG_DEFAULT:
+	case CONFIG_UNSET:
+		(void)snprintf(buf, size, "default");
+		break;
+	}
+}
+
+static void
+print_json(struct printer *to, const char *option, const char *value, const char *origin)
+{
+	char quoted[3][2048];
+
+	(void)json_string(quoted[0], sizeof quoted[0], option);
+	(void)json_string(quoted[2], sizeof quoted[2], origin);
+	if (value)
+		(void)json_string(quoted[1], sizeof quoted[1], value);
+	(void)fprintf(to->out, "%s\n    {\"option\": %s, \"value\": %s, \"origin\": %s}",
+	    to->n ? "," : "", quoted[0], value ? quoted[1] : "null", quoted[2]);
+}
+
+static void
+print_setting(struct printer *to, const struct option_place *at)
+{
+	const char *value = at->setting->text;
+	char option[128], origin[512];
+
+	(void)snprintf(option, sizeof option, "%s.%s", at->section, at->name);
+	origin_text(to->cfg, at, origin, sizeof origin);
+	if (to->json)
+		print_json(to, option, value, origin);
+	else
+		(void)fprintf(to->out, "%-26s %-24s %s\n", option, value ? value : "-", origin);
+	to->n++;
+}
+
+void
+options_print(const struct config *cfg, FILE *out, bool json)
+{
+	struct printer to = { .cfg = cfg, .out = out, .json = json };
+	char signal[16];
+
+	if (json)
+		(void)fputs("[", out);
+	for (size_t i = 0; i < N_OPTIONS; i++)
+		print_setting(&to, &(struct option_place){ .setting = &cfg->settings[i],
+				       .variable = options[i].alias,
+				       .section = options[i].section,
+				       .name = options[i].name });
+	for (int signum = 1; signum <= SIGNAL_MAX; signum++)
+		if (cfg->signals[signum].setting.text)
+			print_setting(
+			    &to, &(struct option_place){ .setting = &cfg->signals[signum].setting,
+				     .section = signals_section,
+				     .name = signal_name(signum, signal) });
+	for (size_t i = 0; i < cfg->n_env; i++)
+		print_setting(&to, &(struct option_place){ .setting = &cfg->env[i].setting,
+				       .section = env_section,
+				       .name = cfg->env[i].name });
+	if (json)
+		(void)fputs("\n  ]", out);
+}
