@@ -53,10 +53,10 @@ void proc_set_mask(int how, uint64_t mask, uint64_t *old);
 pid_t proc_spawn(const struct proc_spec *spec, enum proc_stage *stage);
 
 /*
- * Reap everything that ended (one SIGCHLD may stand for many ends) and report each. Returns false
- * when there is no child left at all.
+ * Reap everything that ended (one SIGCHLD may stand for many ends) and report each; with
+ * `stops`, children that were stopped are reported too.
  */
-bool proc_reap(void (*on_exit)(void *arg, pid_t pid, int wstatus), void *arg);
+void proc_reap(bool stops, void (*on_change)(void *arg, pid_t pid, int wstatus), void *arg);
 
 /*
  * Close what initd inherited above stdio, except `keep` and what is below `from`: the child has it

@@ -231,15 +231,14 @@ proc_failure_passes(enum proc_stage stage, int error)
 
 /* ---- ending ---- */
 
-bool
-proc_reap(void (*on_exit)(void *arg, pid_t pid, int wstatus), void *arg)
+void
+proc_reap(bool stops, void (*on_change)(void *arg, pid_t pid, int wstatus), void *arg)
 {
 	int wstatus;
 	pid_t pid;
 
-	while ((pid = waitpid(-1, &wstatus, WNOHANG)) > 0)
-		on_exit(arg, pid, wstatus);
-	return pid == 0;
+	while ((pid = waitpid(-1, &wstatus, WNOHANG | (stops ? WUNTRACED : 0))) > 0)
+		on_change(arg, pid, wstatus);
 }
 
 bool

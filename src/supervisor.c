@@ -6,6 +6,7 @@
 #include "lifecycle.h"
 #include "oom.h"
 #include "signals.h"
+#include "terminal.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -31,6 +32,7 @@ struct supervisor {
 	uint64_t started_ms; /* of that server */
 	bool ended;          /* it was reaped; wstatus is still to be told */
 	int wstatus;
+	bool suspended;    /* it was stopped by Ctrl-Z */
 	int asked_signal;  /* the signal that asked for a stop or restart */
 	int stop_signal;   /* what the server gets for it */
 	bool has_terminal; /* initd was the terminal's foreground group and passes that on */
@@ -114,7 +116,11 @@ say_failure(struct supervisor *sv, enum proc_stage stage, int error)
 static void
 say_ended(struct supervisor *sv, int code)
 {
-	bool asked = sv->life.state != LIFE_RUNNING, oom = false;
+	/* Ctrl-C at the terminal goes past us, but is no accident either. */
+	bool asked =
+	    sv->life.state != LIFE_RUNNING ||
+	    (sv->has_terminal && WIFSIGNALED(sv->wstatus) && WTERMSIG(sv->wstatus) == SIGINT);
+	bool oom = false;
 	char how[64], lived[32], name[16];
 	uint64_t kills;
 
@@ -326,32 +332,56 @@ on_deadline(uv_timer_t *timer)
 }
 
 static void
-on_exit_of(void *arg, pid_t pid, int wstatus)
+on_child_change(void *arg, pid_t pid, int wstatus)
 {
 	struct supervisor *sv = arg;
 
-	if (pid != sv->pid) {
+	if (WIFSTOPPED(wstatus)) {
+		/* By its terminal; whoever sends SIGSTOP wants just that process to stand still. */
+		if (pid == sv->pid && WSTOPSIG(wstatus) != SIGSTOP)
+			sv->suspended = true;
+	} else if (pid == sv->pid) {
+		sv->ended = true;
+		sv->wstatus = wstatus;
+	} else {
 		log_line(sv->spec.log, LOG_DEBUG, "reaped orphan pid %d", (int)pid);
-		return;
 	}
-	sv->ended = true;
-	sv->wstatus = wstatus;
+}
+
+/* The server is in the foreground again if our shell put us there. */
+static void
+resume(struct supervisor *sv)
+{
+	if (sv->has_terminal && sv->pid > 0 && terminal_is_ours())
+		terminal_give(sv->pid);
+	(void)proc_kill_group(sv->pid, SIGCONT);
+}
+
+static void
+server_ended(struct supervisor *sv)
+{
+	int code = proc_exit_code(sv->wstatus);
+
+	if (code_set_has(&sv->spec.config->success_codes, code))
+		code = EXIT_CODE_OK;
+	say_ended(sv, code);
+	sv->ended = false;
+	sv->pid = 0;
+	sv->is_respawn = true;
+	advance(sv, LIFE_EV_EXITED, code);
 }
 
 static void
 reap(struct supervisor *sv)
 {
-	proc_reap(on_exit_of, sv);
-	if (sv->ended) {
-		int code = proc_exit_code(sv->wstatus);
-
-		if (code_set_has(&sv->spec.config->success_codes, code))
-			code = EXIT_CODE_OK;
-		say_ended(sv, code);
-		sv->ended = false;
-		sv->pid = 0;
-		sv->is_respawn = true;
-		advance(sv, LIFE_EV_EXITED, code);
+	/* No shell waits for PID 1: there Ctrl-Z just stops the server, and SIGCONT to initd continues it. */
+	proc_reap(sv->has_terminal && !sv->is_init, on_child_change, sv);
+	if (sv->ended)
+		server_ended(sv);
+	if (sv->suspended) {
+		sv->suspended = false;
+		terminal_suspend(sv->group);
+		resume(sv);
 	}
 	if (is_gone(sv))
 		advance(sv, LIFE_EV_GONE, 0);
@@ -369,6 +399,8 @@ on_signal(void *arg, int signum, pid_t sender)
 		reap(sv);
 		return;
 	}
+	if (signum == SIGCONT)
+		resume(sv);
 	log_line(sv->spec.log, LOG_DEBUG, "%s from pid %d", signal_name(signum, name), (int)sender);
 	switch (rule->action) {
 	case SIGNAL_IGNORE:
@@ -476,14 +508,12 @@ int
 supervisor_run(const struct supervisor_spec *spec)
 {
 	struct supervisor sv;
-	pid_t terminal;
 	int status;
 
 	memset(&sv, 0, offsetof(struct supervisor, working_dir));
 	sv.spec = *spec;
 	sv.is_init = getpid() == 1;
-	terminal = tcgetpgrp(STDIN_FILENO);
-	sv.has_terminal = terminal >= 0 && terminal == getpgrp();
+	sv.has_terminal = terminal_is_ours();
 	if (!sv.is_init)
 		(void)prctl(PR_SET_CHILD_SUBREAPER,
 		    1); /* Linux 3.4; without it orphans are just not ours */
@@ -503,6 +533,6 @@ supervisor_run(const struct supervisor_spec *spec)
 	if (!sv.is_init)
 		proc_kill_rest(SIGKILL); /* the kernel does that when PID 1 ends */
 	if (sv.has_terminal)
-		(void)tcsetpgrp(STDIN_FILENO, getpgrp());
+		terminal_give(0);
 	return sv.life.exit_code;
 }

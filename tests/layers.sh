@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 # From the bottom up.
 layers='error json exit_code
 log parse lifecycle proc oom agent env cmdline
-privs options signals
+privs options signals terminal
 config
 plan supervisor
 cmd cmd_run cmd_check
