@@ -149,7 +149,7 @@ $(OUT)/unit/test_%: tests/unit/test_%.c $$(addprefix $(OUT)/obj/,$$(addsuffix .o
 	@mkdir -p $(@D)
 	$(call say,TEST,$@)
 	$(Q)$(CC) $(CPPFLAGS_OURS) $(shell $(PKG_CONFIG) --cflags cmocka) $(CFLAGS_OURS) $(CFLAGS) -MMD -MP \
-	    -pie $(if $(SAN),-fsanitize=address,undefined) -o $@ $^ $(UNIT_LIBS)
+	    -pie $(if $(SAN),-fsanitize=address$(comma)undefined) -o $@ $^ $(UNIT_LIBS)
 
 # The integration tests start each binary as PID 1; servers and engines get glibc and musl by themselves.
 PYTEST = $(VENV)/bin/python -B -m pytest -q -p no:cacheprovider -rs

@@ -165,7 +165,21 @@ fail_line(struct reader *reader, const char *reason)
 	return NULL;
 }
 
-/* fgets() for inih. After a failure the file is at its end. */
+static const char syntax[] = "expected [section] or name = value";
+
+/* inih passes over what stands behind a [section]. */
+static bool
+has_more_behind_section(const char *line)
+{
+	const char *end = *line == '[' ? strchr(line, ']') : NULL;
+
+	return end && !strchr(";#\r\n", end[1 + strspn(end + 1, " \t")]);
+}
+
+/*
+ * fgets() for inih. Indentation is dropped: to inih an indented line is more of the option before
+ * it, if that has a name of less than 50 bytes. After a failure the file is at its end.
+ */
 static char *
 read_line(char *buf, int size, void *stream)
 {
@@ -178,6 +192,8 @@ read_line(char *buf, int size, void *stream)
 	while ((c = getc(reader->file)) != EOF && c != '\n') {
 		if (c == '\0')
 			return fail_line(reader, "a NUL byte; expected text");
+		if (n == 0 && (c == ' ' || c == '\t'))
+			continue;
 		if (n == LINE_MAX_BYTES || n + 2 >= size)
 			return fail_line(
 			    reader, "the line is longer than 198 bytes; use -o or the environment");
@@ -189,7 +205,7 @@ read_line(char *buf, int size, void *stream)
 		return NULL;
 	buf[n++] = '\n';
 	buf[n] = '\0';
-	return buf;
+	return has_more_behind_section(buf) ? fail_line(reader, syntax) : buf;
 }
 
 /* inih's handler: 1 is good, 0 an error of this line. */
@@ -250,11 +266,11 @@ read_file(struct config *cfg, const char *path, struct error *err)
 		return -1;
 	bad_line = ini_parse_stream(read_line, &reader, read_option, &reader);
 	(void)fclose(reader.file); /* read only: nothing can be lost */
+	/* inih reads on behind a bad line; the first one is the one to name. */
+	if (bad_line > 0 && (!reader.failed || (unsigned)bad_line < reader.line))
+		return error_set(err, "%.200s:%d: %s", path, bad_line, syntax);
 	if (reader.failed)
 		return -1;
-	if (bad_line != 0)
-		return error_set(
-		    err, "%.200s:%d: expected [section] or name = value", path, bad_line);
 	cfg->path = path;
 	return 0;
 }
@@ -262,9 +278,10 @@ read_file(struct config *cfg, const char *path, struct error *err)
 static int
 read_any_file(struct config *cfg, const struct config_spec *spec, struct error *err)
 {
-	const char *path =
-	    spec->path ? spec->path : lookup(spec->environ, ENVIRONMENT_PREFIX "CONFIG");
+	const char *path = spec->path ? spec->path : lookup(spec->environ, "INITD_CONFIG");
 
+	if (path && *path == '\0')
+		return error_set(err, "%s: expected a path", spec->path ? "-c" : "INITD_CONFIG=");
 	if (path)
 		return read_file(cfg, path, err);
 	if (access(DEFAULT_PATH, F_OK) < 0 && (errno == ENOENT || errno == ENOTDIR))

@@ -98,18 +98,29 @@ failure_text(const struct supervisor *sv, enum proc_stage stage, int error)
 	return strerror(error);
 }
 
+/* What may pass is tried again; only the first and the last time are worth a line. */
+static enum log_level
+failure_level(const struct supervisor *sv, bool passes)
+{
+	if (!passes || sv->life.refusals == LIFE_REFUSALS_MAX)
+		return LOG_ERROR;
+	return sv->life.refusals == 0 ? LOG_WARN : LOG_DEBUG;
+}
+
 static void
 say_failure(struct supervisor *sv, enum proc_stage stage, int error)
 {
 	const char *program = sv->spec.argv[0];
 	const char *reason = failure_text(sv, stage, error);
+	enum log_level level = failure_level(sv, proc_failure_passes(stage, error));
+	const char *more = level == LOG_WARN ? "; trying again" : "";
 
 	if (stage == PROC_CHDIR)
-		log_line(sv->spec.log, LOG_ERROR, "server.working_dir %s: %s",
+		log_line(sv->spec.log, level, "server.working_dir %s: %s%s",
 		    sv->spec.config->working_dir ? sv->spec.config->working_dir : sv->working_dir,
-		    reason);
+		    reason, more);
 	else
-		log_line(sv->spec.log, LOG_ERROR, "cannot run %s: %s", program, reason);
+		log_line(sv->spec.log, level, "cannot run %s: %s%s", program, reason, more);
 }
 
 /* One line that tells everything about a death. */
@@ -164,7 +175,7 @@ say_backoff(struct supervisor *sv, uint64_t delay_ms)
 
 	(void)duration_text(delay_ms, delay);
 	if (sv->life.refusals > 0)
-		log_line(sv->spec.log, LOG_INFO, "trying again in %s (%u of %d)", delay,
+		log_line(sv->spec.log, LOG_DEBUG, "trying again in %s (%u of %d)", delay,
 		    sv->life.refusals, LIFE_REFUSALS_MAX);
 	else if (limit > 0)
 		log_line(sv->spec.log, LOG_INFO, "starting again in %s (restart %u of %u)", delay,

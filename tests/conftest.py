@@ -36,3 +36,19 @@ def initd_binary():
     if not binary.is_file():
         pytest.skip(f"{binary} is missing: run make, or set INITD_BINARY")
     return binary
+
+
+@pytest.fixture(scope="session", params=["glibc", "musl"])
+def libc(request):
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def binary(libc, initd_binary):
+    """Each of the two that are shipped, for tests that run with both."""
+    if libc == "glibc":
+        return initd_binary
+    musl = BUILD / "musl" / "initd"
+    if not musl.is_file():
+        pytest.skip(f"{musl} is missing: run make musl")
+    return musl

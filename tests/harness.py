@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""What every kind of test needs: waiting for a condition, and ports."""
+"""What every kind of test needs: waiting for a condition, ports, and requests."""
 
+import http.client
 import socket
 import time
 from pathlib import Path
@@ -32,3 +33,10 @@ def listens(port):
     """Whether somebody accepts connections on this port of the loopback."""
     with socket.socket() as client:
         return client.connect_ex(("127.0.0.1", port)) == 0
+
+
+def get(port, path):
+    """GET path from this port of the loopback, by no proxy; the body is still to be read."""
+    client = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    client.request("GET", path)
+    return client.getresponse()

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: MIT
+"""The fixtures of the container tests: the engines, and the images with either binary."""
+
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+
+import images
+import packages
+from engine import Client, Daemon, need, remove_mounts
+from harness import ROOT, wait_until
+
+HERE = Path(__file__).resolve().parent
+
+
+@pytest.fixture(scope="session")
+def scratch():
+    """A directory with a path short enough for a socket."""
+    path = Path(tempfile.mkdtemp(prefix="initd-test-"))
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture(scope="session")
+def docker_engine(scratch):
+    need("dockerd", "docker", "debootstrap", "apt-get", "setpriv", "unshare")
+    base = images.base_tarball()
+    daemon = Daemon(scratch)
+    try:
+        # The client of Debian's docker.io, should there be another one.
+        binary = shutil.which("docker", path="/usr/bin") or shutil.which("docker")
+        client = Client(binary, "--host", daemon.address, DOCKER_BUILDKIT="0", DOCKER_CONFIG=str(scratch))
+        wait_until(lambda: daemon.ended() or client.call("version").returncode == 0, timeout=30, what="dockerd")
+        if daemon.ended():
+            pytest.skip(f"dockerd does not run here: {daemon.last_words()}")
+        client.ask("import", str(base), "base")
+        yield client
+    finally:
+        daemon.stop()
+
+
+@pytest.fixture
+def docker(docker_engine):
+    """The engine; what a test leaves running is removed after it."""
+    yield docker_engine
+    docker_engine.remove_containers()
+
+
+@pytest.fixture
+def terminal():
+    """terminal(engine, image, command...): `run -it`, and the terminal it runs on."""
+    opened = []
+
+    def run(engine, *args):
+        opened.append(engine.run_on_terminal(*args))
+        return opened[-1]
+
+    yield run
+    for one in opened:
+        one.close()
+
+
+@pytest.fixture(scope="session")
+def build_agent(docker_engine, libc, binary):
+    def build(target):
+        return images.build(docker_engine, f"{target}-{libc}", "Dockerfile", "--target", target,
+                            initd=binary, agent=ROOT / "tests" / "agent", helpers=HERE / "helpers")
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def agent(build_agent):
+    """The image of design.md, with the sample agent."""
+    return build_agent("agent")
+
+
+@pytest.fixture(scope="session")
+def bare(build_agent):
+    """The same without ENV and CMD."""
+    return build_agent("bare")
+
+
+@pytest.fixture(scope="session")
+def fastapi(docker_engine, agent):
+    """The image with a FastAPI application on uvicorn."""
+    python = docker_engine.run("base", "python3", "-c", "import sys; print('%d.%d' % sys.version_info[:2])").stdout
+    return images.build(docker_engine, f"fastapi-{agent}", "Dockerfile.fastapi", "--build-arg", f"IMAGE={agent}",
+                        packages=packages.site_packages(python.strip()),
+                        fastapi_agent=ROOT / "tests" / "servers" / "fastapi_agent")
+
+
+@pytest.fixture(scope="session")
+def empty(docker_engine, libc, binary, scratch):
+    """An image FROM scratch that holds initd and one static program, /identity: no /etc/passwd, no shell."""
+    need("cc")
+    identity = scratch / "identity"
+    subprocess.run(["cc", "-static", "-o", identity, HERE / "helpers" / "identity.c"], check=True)
+    return images.build(docker_engine, f"empty-{libc}", "Dockerfile.scratch", initd=binary, identity=identity)
+
+
+@pytest.fixture(scope="session")
+def podman_engine(scratch):
+    need("podman", "runc")
+    storage = scratch / "podman"
+    yield Client(shutil.which("podman"), "--root", str(storage / "root"), "--runroot", str(storage / "run"),
+                 "--tmpdir", str(storage / "tmp"), "--runtime", "runc", "--cgroup-manager", "cgroupfs",
+                 "--events-backend", "file",
+                 run_options=("--ulimit", "nofile=4096:4096", "--ulimit", "nproc=4096:4096"))
+    remove_mounts(storage)
+
+
+@pytest.fixture
+def podman(podman_engine):
+    yield podman_engine
+    podman_engine.remove_containers()
+
+
+@pytest.fixture(scope="session")
+def podman_agent(docker_engine, podman_engine, agent, scratch):
+    """The agent's image, handed from one engine to the other."""
+    saved = scratch / "agent.tar"
+    docker_engine.ask("save", "--output", str(saved), agent)
+    podman_engine.ask("load", "--input", str(saved))
+    saved.unlink()
+    return f"localhost/{agent}"
