@@ -130,7 +130,7 @@ UNIT_BINARIES = $(UNIT:%=$(OUT)/unit/test_%)
 
 # What each unit test links: its module and what that stands on, nothing else.
 NEEDS_parse     = parse
-NEEDS_config    = config options parse json error
+NEEDS_config    = config options env parse json error
 NEEDS_env       = env error
 NEEDS_agent     = agent error
 NEEDS_privs     = privs parse error
@@ -142,7 +142,9 @@ UNIT_LIBS = $(shell $(PKG_CONFIG) --libs cmocka) $(shell $(PKG_CONFIG) --libs in
 
 .PHONY: check-unit
 check-unit: $(UNIT_BINARIES)
-	@for test in $^; do $$test || exit 1; done
+	@failed=; for test in $^; do $$test || failed=1; done; [ -z "$$failed" ]
+
+-include $(wildcard $(OUT)/unit/*.d)
 
 .SECONDEXPANSION:
 $(OUT)/unit/test_%: tests/unit/test_%.c $$(addprefix $(OUT)/obj/,$$(addsuffix .o,$$(NEEDS_$$*)))
@@ -215,14 +217,14 @@ run: deps
 	    -o server.working_dir=$(CURDIR)/tests/agent/src -o user.name=$(OWNER)
 
 lint:
-	clang-format --dry-run -Werror src/*.c include/*.h tests/unit/*.c tests/bench/*.[ch]
+	clang-format --dry-run -Werror src/*.c include/*.h tests/unit/*.[ch] tests/bench/*.[ch]
 	for file in src/*.c; do clang-tidy --quiet $$file -- -std=c17 $(CPPFLAGS_OURS) $(LIB_CFLAGS) 2>/dev/null || exit 1; done
 	cppcheck --std=c11 --enable=warning,style,performance,portability --suppress=missingIncludeSystem \
 	    --suppress=variableScope --suppress=ctuuninitvar --quiet --error-exitcode=1 -Iinclude -D_GNU_SOURCE src/
 	shellcheck tests/*.sh .ci/run
 
 format:
-	clang-format -i src/*.c include/*.h tests/unit/*.c tests/bench/*.[ch]
+	clang-format -i src/*.c include/*.h tests/unit/*.[ch] tests/bench/*.[ch]
 
 install: all
 	install -D -m 755 $(OUT)/initd $(DESTDIR)$(PREFIX)/bin/initd

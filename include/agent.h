@@ -13,7 +13,7 @@ int agent_check_dir(const char *agent_dir, struct error *err);
 
 /*
  * The venv (PEP 405: it has a pyvenv.cfg) beside AGENT_DIR, else /app/.venv; false if neither
- * exists. The path is written to venv[size].
+ * exists. agent_dir must be absolute; the path is written to venv[size].
  */
 bool agent_find_venv(const char *agent_dir, char *venv, size_t size);
 

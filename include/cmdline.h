@@ -17,11 +17,10 @@ struct cmdline {
 };
 
 /*
- * Take the options in front of the first operand; `--` ends them too. argv[0] is passed over.
- * With `json`, --json is an option. -1 and *err on anything unknown; call cmdline_free() anyway.
+ * Take the options in front of the first operand; `--` ends them too. argv[0] is passed over, and
+ * the slots of argv in front of the operands are used again. With `json`, --json is an option. -1
+ * and *err on anything unknown.
  */
 int cmdline_parse(struct cmdline *cmd, int argc, char **argv, bool json, struct error *err);
-
-void cmdline_free(struct cmdline *cmd);
 
 #endif

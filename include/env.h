@@ -17,18 +17,21 @@ struct env_spec {
 	const char *agent_dir, *host;
 	unsigned port;
 	const char *venv; /* a venv that exists, for an environment that names none; or NULL */
-	const char *user, *home; /* home: NULL if HOME is to stay unless it is missing or root's */
+	const char *user; /* USER and LOGNAME */
+	const char *home; /* for a HOME that is missing or root's; NULL: HOME is left alone */
 	const struct env_default *defaults; /* what is already set wins */
 	size_t n_defaults;
-	pid_t self; /* a LISTEN_PID of this process is made the child's */
+	pid_t self; /* a LISTEN_PID of this process is made the child's; needed if there is one */
 };
 
+/* One allocation; what is inherited stays where it is. */
 struct env {
 	char **vars;      /* NULL-terminated */
 	char *listen_pid; /* where the child writes its pid; or NULL */
 	size_t n;
-	char **owned;
-	size_t n_owned;
+	char *text; /* free room for the strings of our own variables */
+	/* Where all of it is, unless it is larger: most containers start without an allocation. */
+	_Alignas(char *) char room[4096];
 };
 
 /* The value of a variable, or NULL. */

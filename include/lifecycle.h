@@ -33,11 +33,11 @@ enum life_event {
 };
 
 enum life_action {
-	LIFE_SPAWN = 1 << 0,  /* start the server; answer with SPAWNED, REFUSED or FAILED */
-	LIFE_SIGNAL = 1 << 1, /* ask the server to stop */
-	LIFE_KILL = 1 << 2,   /* SIGKILL to the server's process group */
-	LIFE_CLEAR = 1 << 3,  /* SIGTERM to what is left of the server's process group */
-	LIFE_SWEEP = 1 << 4,  /* SIGTERM to everything that is left */
+	LIFE_SIGNAL = 1 << 0, /* ask the server to stop */
+	LIFE_KILL = 1 << 1,   /* SIGKILL to the server's process group */
+	LIFE_CLEAR = 1 << 2,  /* SIGTERM to what is left of the server's process group */
+	LIFE_SWEEP = 1 << 3,  /* SIGTERM to everything that is left */
+	LIFE_SPAWN = 1 << 4,  /* start the server; answer with SPAWNED, REFUSED or FAILED */
 	LIFE_ARM = 1 << 5,    /* the deadline is in delay_ms */
 	LIFE_DISARM = 1 << 6, /* there is no deadline */
 	LIFE_QUIT = 1 << 7,   /* initd exits with exit_code */
@@ -75,7 +75,7 @@ struct lifecycle {
 enum {
 	LIFE_STABLE_MS = 60 * 1000, /* a server that lived so long starts with a clean slate */
 	LIFE_GRACE_MS = 1000,       /* for what a server leaves behind, and after a SIGKILL */
-	LIFE_REFUSALS_MAX = 5,      /* then give up: exit code 71 */
+	LIFE_REFUSALS_MAX = 5,      /* so often it is tried again; then exit code 71 */
 };
 
 struct life_step {

@@ -57,6 +57,7 @@ struct config_env {
 
 enum {
 	CONFIG_OPTIONS_MAX = 64, /* rows of the table; a static assertion holds it */
+	CONFIG_ENV_MAX = 64,     /* variables in [env] */
 };
 
 struct config {
@@ -75,9 +76,8 @@ struct config {
 	const char *user;
 	bool no_new_privs;
 
-	struct signal_rule signals[SIGNAL_MAX + 1];
+	struct signal_rule signals[SIGNAL_MAX + 1]; /* read them by options_signal_rule() */
 
-	struct config_env *env;
 	size_t n_env;
 
 	enum log_level log_level;
@@ -85,13 +85,14 @@ struct config {
 
 	const char *path; /* of the file that was read, or NULL */
 	struct config_setting settings[CONFIG_OPTIONS_MAX];
-	char **owned; /* strings that came from the file */
-	size_t n_owned;
+	struct config_text *owned; /* strings that came from the file, and names */
+
+	struct config_env env[CONFIG_ENV_MAX]; /* last: only n_env of them are ever touched */
 };
 
-/* One option. */
+/* One option. Its names are in the row: a pointer each would have to be relocated at every start. */
 struct option {
-	const char *section, *name;
+	char section[8], name[20];
 	const struct option_type *type;
 	size_t field;         /* in struct config */
 	const char *fallback; /* NULL: unset */
@@ -114,15 +115,21 @@ bool options_has_section(const char *section);
 /*
  * Put a text into its place, if nothing that counts more was put there before. -1 and one line in
  * *err if there is no such option, it was set twice by the same source, or the text is no such
- * value. *at and its setting are copied, their texts must last as long as *cfg.
+ * value. Of *at only the setting's text must last as long as *cfg.
  */
 int options_set(struct config *cfg, const struct option_place *at, struct error *err);
 
 /* Set what is still unset and has a default. */
 int options_set_defaults(struct config *cfg, struct error *err);
 
-/* Before anything is set. */
-void options_init(struct config *cfg);
+/* What a signal to initd leads to, mapped or not. */
+struct signal_rule options_signal_rule(const struct config *cfg, int signum);
+
+/* A copy of some bytes as a string that lasts until config_free(); NULL if memory is short. */
+char *options_keep(struct config *cfg, const char *text, size_t length);
+
+/* Free all that options_set() and options_keep() allocated. */
+void options_free(struct config *cfg);
 
 /* Did somebody set this option (by any means but the default)? */
 bool options_is_set(const struct config *cfg, const char *section, const char *name);

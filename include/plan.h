@@ -22,8 +22,6 @@ struct plan {
 	bool switches; /* from root to privs; else privs is who we are */
 	struct env env;
 	char *const *argv;
-	char user[160]; /* "app (999:999)", for people */
-
 	const char *home;               /* of the user, one that exists */
 	char venv[PLAN_PATH_SIZE];      /* found, or "" */
 	char agent_dir[PLAN_PATH_SIZE]; /* if AGENT_DIR is relative: from the root */
@@ -33,7 +31,8 @@ struct plan {
 
 /*
  * Each step needs those before it and returns 0, or initd's exit code with *err filled. The text
- * of `environ` and of *cmd must outlive the plan. plan_free() is due in any case.
+ * of `environ` and of *cmd must outlive the plan. plan_config() comes first, and plan_free() is due
+ * after it in any case.
  */
 int plan_config(
     struct plan *plan, const struct cmdline *cmd, char *const *environ, struct error *err);

@@ -31,13 +31,16 @@ struct privs_spec {
 /*
  * Find the ids. A number needs no entry in any file: it is its own group then, so that nobody
  * becomes root's group by accident. Without a group the entry's own and all that list the user;
- * with one that group alone. Numbers have digits only and are below 2^31; (uid_t)-1 would mean
+ * with one that group alone. Root without a group has none listed: it is not changed. Numbers have digits only and are below 2^31; (uid_t)-1 would mean
  * "unchanged" to setresuid(2). -1 and *err if a name is unknown or a number is none.
  */
 int privs_resolve(struct privs *privs, const struct privs_spec *spec, struct error *err);
 
 /* The same for the uid and gid that this process has; it never fails. */
 void privs_current(struct privs *privs, const char *passwd_path);
+
+/* "app (999:999)", for people. */
+void privs_text(const struct privs *privs, char *buf, size_t size);
 
 /* Has this process the capabilities to change its ids? */
 bool privs_may_switch(void);

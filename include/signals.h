@@ -24,6 +24,7 @@ struct signals {
 	struct signals_spec spec;
 	uv_poll_t poll;
 	int fd;
+	pid_t self;
 };
 
 /* Read signals on the loop. 0 or a negative errno. */

@@ -6,6 +6,7 @@
 #include "config.h"
 #include "env.h"
 #include "log.h"
+#include "privs.h"
 #include "proc.h"
 
 struct supervisor_spec {
@@ -13,7 +14,7 @@ struct supervisor_spec {
 	const struct env *env;
 	char *const *argv;
 	const struct proc_signals *signals; /* inherited: for the child */
-	const char *user;                   /* as whom it runs, for the log */
+	const struct privs *privs;          /* who it runs as, for the log */
 	struct log *log;
 };
 

@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -25,16 +26,22 @@ agent_check_dir(const char *agent_dir, struct error *err)
 	return 0;
 }
 
+/* DIR/.venv, if it fits and is one. */
 static bool
 is_venv(const char *dir, size_t dir_length, char *venv, size_t size)
 {
-	char marker[4096];
+	static const char suffix[] = "/.venv", marker[] = "/pyvenv.cfg";
+	char path[PATH_MAX];
+	size_t length = dir_length + strlen(suffix);
 
-	if (snprintf(marker, sizeof marker, "%.*s/.venv/pyvenv.cfg", (int)dir_length, dir) >=
-		(int)sizeof marker ||
-	    access(marker, F_OK) < 0)
+	if (length >= size || length + sizeof marker > sizeof path)
 		return false;
-	return (size_t)snprintf(venv, size, "%.*s/.venv", (int)dir_length, dir) < size;
+	(void)stpcpy(stpcpy((char *)mempcpy(path, dir, dir_length), suffix), marker);
+	if (access(path, F_OK) < 0)
+		return false;
+	memcpy(venv, path, length);
+	venv[length] = '\0';
+	return true;
 }
 
 bool

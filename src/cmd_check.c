@@ -54,20 +54,22 @@ static void
 check_user(struct report *report, struct plan *plan)
 {
 	struct error err;
+	char user[128];
 	int code = plan_user(plan, &err);
 
+	privs_text(&plan->privs, user, sizeof user);
 	if (code != 0)
 		find(report, "user", code, "%s", err.msg);
 	else if (plan->switches && !privs_may_switch())
 		find(report, "user", EXIT_CODE_PRIVILEGES,
 		    "root without CAP_SETUID and CAP_SETGID cannot become %s; add them, or run with --user",
-		    plan->user);
+		    user);
 	else if (plan->switches)
-		find(report, "user", 0, "root becomes %s", plan->user);
+		find(report, "user", 0, "root becomes %s", user);
 	else if (plan->privs.uid == 0)
 		find(report, "user", WARNING, "the server runs as root");
 	else
-		find(report, "user", 0, "stays %s", plan->user);
+		find(report, "user", 0, "stays %s", user);
 }
 
 static void
@@ -181,8 +183,8 @@ print_report(struct report *report, struct plan *plan, const struct cmdline *cmd
 int
 cmd_check(int argc, char **argv, const struct proc_signals *inherited)
 {
-	struct plan plan = { 0 };
 	struct report report = { 0 };
+	struct plan plan;
 	struct cmdline cmd;
 	struct error err;
 	struct log log;
@@ -190,9 +192,11 @@ cmd_check(int argc, char **argv, const struct proc_signals *inherited)
 
 	(void)inherited;
 	log_init(&log);
-	code = cmdline_parse(&cmd, argc, argv, true, &err) < 0 ? EXIT_CODE_USAGE : 0;
-	if (code == 0)
-		code = plan_config(&plan, &cmd, environ, &err);
+	if (cmdline_parse(&cmd, argc, argv, true, &err) < 0) {
+		log_line(&log, LOG_ERROR, "%s", err.msg);
+		return EXIT_CODE_USAGE;
+	}
+	code = plan_config(&plan, &cmd, environ, &err);
 	if (code != 0) {
 		log_line(&log, LOG_ERROR, "%s", err.msg);
 	} else {
@@ -203,6 +207,5 @@ cmd_check(int argc, char **argv, const struct proc_signals *inherited)
 			code = EXIT_CODE_REFUSED;
 	}
 	plan_free(&plan);
-	cmdline_free(&cmd);
 	return code;
 }

@@ -46,12 +46,15 @@ say_shortfalls(struct log *log, unsigned shortfalls)
 static void
 say_unswitched(struct log *log, const struct plan *plan)
 {
-	const char *wanted = plan->config.user;
+	char user[128];
 
-	if (!plan->switches && geteuid() != 0 && options_is_set(&plan->config, "user", "name") &&
-	    strcmp(wanted, plan->privs.name) != 0)
-		log_line(log, LOG_WARN, "not root: staying %s instead of user.name %s", plan->user,
-		    wanted);
+	if (plan->privs.uid == 0 || plan->switches ||
+	    !options_is_set(&plan->config, "user", "name") ||
+	    strcmp(plan->config.user, plan->privs.name) == 0)
+		return;
+	privs_text(&plan->privs, user, sizeof user);
+	log_line(
+	    log, LOG_WARN, "not root: staying %s instead of user.name %s", user, plan->config.user);
 }
 
 static int
@@ -72,16 +75,18 @@ take_identity(const struct plan *plan, struct log *log, struct error *err)
 int
 cmd_run(int argc, char **argv, const struct proc_signals *inherited)
 {
-	struct plan plan = { 0 };
+	struct plan plan;
 	struct cmdline cmd;
 	struct error err;
 	struct log log;
 	int code;
 
 	log_init(&log);
-	code = cmdline_parse(&cmd, argc, argv, false, &err) < 0 ? EXIT_CODE_USAGE : 0;
-	if (code == 0)
-		code = make_plan(&plan, &cmd, &log, &err);
+	if (cmdline_parse(&cmd, argc, argv, false, &err) < 0) {
+		log_line(&log, LOG_ERROR, "%s", err.msg);
+		return EXIT_CODE_USAGE;
+	}
+	code = make_plan(&plan, &cmd, &log, &err);
 	if (code == 0) {
 		log_detach(&log);
 		code = take_identity(&plan, &log, &err);
@@ -94,7 +99,7 @@ cmd_run(int argc, char **argv, const struct proc_signals *inherited)
 			.env = &plan.env,
 			.argv = plan.argv,
 			.signals = inherited,
-			.user = plan.user,
+			.privs = &plan.privs,
 			.log = &log,
 		};
 
@@ -102,6 +107,5 @@ cmd_run(int argc, char **argv, const struct proc_signals *inherited)
 		code = supervisor_run(&spec);
 	}
 	plan_free(&plan);
-	cmdline_free(&cmd);
 	return code;
 }

@@ -2,28 +2,22 @@
 /* The words behind a subcommand. */
 #include "cmdline.h"
 
-#include <errno.h>
 #include <getopt.h>
-#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 int
 cmdline_parse(struct cmdline *cmd, int argc, char **argv, bool json, struct error *err)
 {
-	static const struct option with_json[] = {
-		{"json", no_argument, NULL, 'j' },
-                { 0 }
-	};
-	const struct option *options = json ? with_json : &with_json[1];
+	static const struct option long_options[] = { { "json", no_argument, NULL, 'j' }, { 0 } };
+	/* '+': what follows COMMAND is COMMAND's. ':': tell a missing argument from an unknown option. */
+	static const char options[] = "+:c:o:";
 	int c;
 
-	*cmd = (struct cmdline){ 0 };
-	cmd->settings = malloc((size_t)argc * sizeof *cmd->settings + 1);
-	if (!cmd->settings)
-		return error_set(err, "%s", strerror(errno));
+	*cmd = (struct cmdline){ .settings = argv };
 	opterr = 0; /* one line of our own */
-	/* '+': what follows COMMAND is COMMAND's. ':': tell a missing argument from an unknown option. */
-	while ((c = getopt_long(argc, argv, "+:c:o:", options, NULL)) != -1) {
+	while ((c = json ? getopt_long(argc, argv, options, long_options, NULL)
+			 : getopt(argc, argv, options)) != -1) {
 		switch (c) {
 		case 'c':
 			if (cmd->config_path)
@@ -39,17 +33,10 @@ cmdline_parse(struct cmdline *cmd, int argc, char **argv, bool json, struct erro
 		case ':':
 			return error_set(err, "-%c needs an argument", optopt);
 		default:
-			return error_set(
-			    err, "unknown option %.100s; see initd --help", argv[optind - 1]);
+			return error_set(err, "unknown option %.100s; see initd --help",
+			    argv[optind - (optind > 1)]);
 		}
 	}
 	cmd->operands = argv + optind;
 	return 0;
-}
-
-void
-cmdline_free(struct cmdline *cmd)
-{
-	free(cmd->settings);
-	*cmd = (struct cmdline){ 0 };
 }

@@ -2,6 +2,9 @@
 /* -o, the environment, the INI file and the defaults become one struct config. */
 #include "config.h"
 
+#include "env.h"
+
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ini.h>
@@ -25,54 +28,50 @@ enum {
 
 /* ---- -o ---- */
 
-/* Keep a string until config_free(). */
-static char *
-keep(struct config *cfg, const char *text, size_t length)
-{
-	char **grown = realloc(cfg->owned, (cfg->n_owned + 1) * sizeof *grown);
-	char *copy;
+enum {
+	SECTION_SIZE = 32, /* of a name before it is looked up; no longer one is known */
+	NAME_SIZE = 256,
+};
 
-	if (!grown)
-		return NULL;
-	cfg->owned = grown;
-	copy = malloc(length + 1);
-	if (!copy)
-		return NULL;
-	memcpy(copy, text, length);
-	copy[length] = '\0';
-	cfg->owned[cfg->n_owned++] = copy;
-	return copy;
+/* Copy a piece of text as a string; false if it does not fit. */
+static bool
+copy(char *out, size_t size, const char *text, size_t length)
+{
+	if (length >= size)
+		return false;
+	memcpy(out, text, length);
+	out[length] = '\0';
+	return true;
 }
 
 static int
 read_argument(struct config *cfg, const char *argument, struct error *err)
 {
 	const char *equals = strchr(argument, '='), *dot = strchr(argument, '.');
-	struct config_setting setting = { .source = CONFIG_ARGUMENT };
-	struct option_place at = { .setting = &setting };
+	char section[SECTION_SIZE], name[NAME_SIZE];
+	const struct config_setting setting = {
+		.source = CONFIG_ARGUMENT,
+		.text = equals ? equals + 1 : NULL,
+	};
 
 	if (!equals || !dot || dot > equals || dot == argument || dot + 1 == equals)
 		return error_set(err, "-o %.100s: expected SECTION.NAME=VALUE", argument);
-	setting.text = equals + 1;
-	at.section = keep(cfg, argument, (size_t)(dot - argument));
-	at.name = keep(cfg, dot + 1, (size_t)(equals - dot - 1));
-	if (!at.section || !at.name)
-		return error_set(err, "-o: %s", strerror(errno));
-	return options_set(cfg, &at, err);
+	if (!copy(section, sizeof section, argument, (size_t)(dot - argument)) ||
+	    !copy(name, sizeof name, dot + 1, (size_t)(equals - dot - 1)))
+		return error_set(err, "-o %.100s: the name is too long", argument);
+	return options_set(cfg,
+	    &(struct option_place){ .setting = &setting, .section = section, .name = name }, err);
 }
 
 /* ---- the environment ---- */
 
-/* A copy in lower case (of the C locale) until config_free(). */
-static char *
-keep_lower(struct config *cfg, const char *text, size_t length)
+/* tolower(3) of the C locale, in place. */
+static void
+lower(char *text)
 {
-	char *copy = keep(cfg, text, length);
-
-	for (char *c = copy; c && *c; c++)
-		if (*c >= 'A' && *c <= 'Z')
-			*c = (char)(*c + ('a' - 'A'));
-	return copy;
+	for (; *text; text++)
+		if (*text >= 'A' && *text <= 'Z')
+			*text = (char)(*text + ('a' - 'A'));
 }
 
 /*
@@ -82,46 +81,37 @@ keep_lower(struct config *cfg, const char *text, size_t length)
 static int
 read_prefixed(struct config *cfg, const char *variable, struct error *err)
 {
-	const char *section = variable + strlen(ENVIRONMENT_PREFIX);
-	const char *equals = strchr(section, '='), *name = strchr(section, '_');
-	struct config_setting setting = { .source = CONFIG_ENVIRONMENT };
-	struct option_place at = { .setting = &setting };
+	const char *begin = variable + strlen(ENVIRONMENT_PREFIX);
+	const char *equals = strchr(begin, '='), *end = strchr(begin, '_');
+	char full[NAME_SIZE], section[SECTION_SIZE], name[NAME_SIZE];
+	const struct config_setting setting = {
+		.source = CONFIG_ENVIRONMENT,
+		.text = equals ? equals + 1 : NULL,
+	};
 
-	if (!equals || !name || name > equals)
+	if (!equals || !end || end > equals ||
+	    !copy(section, sizeof section, begin, (size_t)(end - begin)))
 		return 0;
-	at.section = keep_lower(cfg, section, (size_t)(name - section));
-	if (at.section && !options_has_section(at.section))
+	lower(section);
+	if (!options_has_section(section))
 		return 0;
-	name++;
-	setting.text = equals + 1;
-	at.variable = keep(cfg, variable, (size_t)(equals - variable));
+	if (!copy(full, sizeof full, variable, (size_t)(equals - variable)) ||
+	    !copy(name, sizeof name, end + 1, (size_t)(equals - end - 1)))
+		return error_set(err, "%.100s…: the name is too long", variable);
 	/* What is in upper case there has lower-case names here, but for the names of variables. */
-	if (at.section && strcmp(at.section, "env") == 0)
-		at.name = keep(cfg, name, (size_t)(equals - name));
-	else
-		at.name = keep_lower(cfg, name, (size_t)(equals - name));
-	if (!at.section || !at.variable || !at.name)
-		return error_set(err, "%s", strerror(ENOMEM));
-	return options_set(cfg, &at, err);
-}
-
-/* The value of a variable, or NULL. */
-static const char *
-lookup(char *const *environ, const char *name)
-{
-	size_t length = strlen(name);
-
-	for (; *environ; environ++)
-		if (strncmp(*environ, name, length) == 0 && (*environ)[length] == '=')
-			return *environ + length + 1;
-	return NULL;
+	if (strcmp(section, "env") != 0)
+		lower(name);
+	return options_set(cfg,
+	    &(struct option_place){
+		.setting = &setting, .variable = full, .section = section, .name = name },
+	    err);
 }
 
 static int
 read_alias(struct config *cfg, const struct option *option, char *const *environ, struct error *err)
 {
 	struct config_setting setting = { .source = CONFIG_ALIAS,
-		.text = lookup(environ, option->alias) };
+		.text = env_get(environ, option->alias) };
 	const struct option_place at = { .setting = &setting,
 		.variable = option->alias,
 		.section = option->section,
@@ -171,7 +161,12 @@ static const char syntax[] = "expected [section] or name = value";
 static bool
 has_more_behind_section(const char *line)
 {
-	const char *end = *line == '[' ? strchr(line, ']') : NULL;
+	static const char byte_order_mark[] = "\xef\xbb\xbf";
+	const char *end;
+
+	if (strncmp(line, byte_order_mark, 3) == 0)
+		line += 3;
+	end = *line == '[' ? strchr(line, ']') : NULL;
 
 	return end && !strchr(";#\r\n", end[1 + strspn(end + 1, " \t")]);
 }
@@ -192,7 +187,7 @@ read_line(char *buf, int size, void *stream)
 	while ((c = getc(reader->file)) != EOF && c != '\n') {
 		if (c == '\0')
 			return fail_line(reader, "a NUL byte; expected text");
-		if (n == 0 && (c == ' ' || c == '\t'))
+		if (n == 0 && c != '\n' && isspace(c))
 			continue;
 		if (n == LINE_MAX_BYTES || n + 2 >= size)
 			return fail_line(
@@ -215,13 +210,14 @@ read_option(void *user, const char *section, const char *name, const char *value
 	struct reader *reader = user;
 	struct config *cfg = reader->cfg;
 	struct config_setting setting = { .source = CONFIG_FILE, .line = reader->line };
-	struct option_place at = { .setting = &setting, .path = reader->path, .section = section };
+	const struct option_place at = {
+		.setting = &setting, .path = reader->path, .section = section, .name = name
+	};
 
 	if (reader->failed)
 		return 0;
-	setting.text = keep(cfg, value, strlen(value));
-	at.name = keep(cfg, name, strlen(name));
-	if (!setting.text || !at.name)
+	setting.text = options_keep(cfg, value, strlen(value));
+	if (!setting.text)
 		(void)fail_line(reader, strerror(errno));
 	else if (*section == '\0')
 		(void)fail_line(reader, "expected a [section] before the first option");
@@ -278,7 +274,7 @@ read_file(struct config *cfg, const char *path, struct error *err)
 static int
 read_any_file(struct config *cfg, const struct config_spec *spec, struct error *err)
 {
-	const char *path = spec->path ? spec->path : lookup(spec->environ, "INITD_CONFIG");
+	const char *path = spec->path ? spec->path : env_get(spec->environ, "INITD_CONFIG");
 
 	if (path && *path == '\0')
 		return error_set(err, "%s: expected a path", spec->path ? "-c" : "INITD_CONFIG=");
@@ -304,7 +300,9 @@ read_arguments(struct config *cfg, const struct config_spec *spec, struct error 
 int
 config_load(struct config *cfg, const struct config_spec *spec, struct error *err)
 {
-	options_init(cfg);
+	memset(cfg, 0, offsetof(struct config, env));
+	cfg->log_level = LOG_INFO;
+	cfg->log_format = LOG_TEXT;
 	if (read_arguments(cfg, spec, err) < 0 || read_environment(cfg, spec->environ, err) < 0 ||
 	    read_any_file(cfg, spec, err) < 0)
 		return -1;
@@ -314,10 +312,5 @@ config_load(struct config *cfg, const struct config_spec *spec, struct error *er
 void
 config_free(struct config *cfg)
 {
-	free(cfg->command);
-	free(cfg->env);
-	for (size_t i = 0; i < cfg->n_owned; i++)
-		free(cfg->owned[i]);
-	free(cfg->owned);
-	*cfg = (struct config){ 0 };
+	options_free(cfg);
 }

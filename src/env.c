@@ -4,22 +4,24 @@
 
 #include <errno.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum {
-	VARIABLES_OF_OURS =
-	    8, /* AGENT_DIR HOST PORT VIRTUAL_ENV PATH HOME USER LOGNAME; LISTEN_PID is only replaced */
-};
 
 static const char default_path[] =
     "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"; /* Docker's */
 
+/* As many digits as a pid can have, for the child to write its own over. */
+static const char any_pid[] = "0000000000";
+
+enum {
+	NUMBER_SIZE = 12, /* of a pid or port as text */
+	N_OURS = 9,       /* AGENT_DIR HOST PORT VIRTUAL_ENV PATH HOME USER LOGNAME LISTEN_PID */
+};
+
 static bool
 is_named(const char *var, const char *name, size_t length)
 {
-	return strncmp(var, name, length) == 0 && var[length] == '=';
+	return *var == *name && strncmp(var, name, length) == 0 && var[length] == '=';
 }
 
 const char *
@@ -33,6 +35,19 @@ env_get(char *const *vars, const char *name)
 	return NULL;
 }
 
+/* The digits of n at the end of buf. */
+static const char *
+number_text(unsigned n, char buf[NUMBER_SIZE])
+{
+	char *digit = buf + NUMBER_SIZE - 1;
+
+	*digit = '\0';
+	do
+		*--digit = (char)('0' + n % 10);
+	while ((n /= 10) > 0);
+	return digit;
+}
+
 /* Drop all variables of this name. */
 static void
 unset(struct env *env, const char *name)
@@ -43,146 +58,156 @@ unset(struct env *env, const char *name)
 		if (!is_named(env->vars[i], name, length))
 			env->vars[kept++] = env->vars[i];
 	env->n = kept;
-	env->vars[env->n] = NULL;
 }
 
-/* Put NAME=A followed by B; returns the new variable or NULL. */
-static char *
-set2(struct env *env, const char *name, const char *a, const char *b)
+/* Put a variable whose text begins at `var` and ends where the next one can. */
+static void
+put(struct env *env, const char *name, char *var, const char *end)
 {
-	size_t name_length = strlen(name);
-	char *var = malloc(name_length + 1 + strlen(a) + strlen(b) + 1);
-
-	if (!var)
-		return NULL;
-	(void)stpcpy(stpcpy(stpcpy(stpcpy(var, name), "="), a), b);
-	env->owned[env->n_owned++] = var;
-	for (size_t i = 0; i < env->n; i++)
-		if (is_named(env->vars[i], name, name_length)) {
-			unset(env, name);
-			break;
-		}
+	unset(env, name);
 	env->vars[env->n++] = var;
 	env->vars[env->n] = NULL;
+	env->text = var + (end - var) + 1;
+}
+
+static char *
+set(struct env *env, const char *name, const char *value)
+{
+	char *var = env->text;
+
+	put(env, name, var, stpcpy(stpcpy(stpcpy(var, name), "="), value));
 	return var;
 }
 
+/* Is the venv's bin the first entry of a search path? */
 static bool
-set(struct env *env, const char *name, const char *value)
+begins_with_bin(const char *path, const char *venv)
 {
-	return set2(env, name, value, "") != NULL;
+	size_t length = strlen(venv);
+
+	return strncmp(path, venv, length) == 0 && strncmp(path + length, "/bin", 4) == 0 &&
+	       (path[length + 4] == ':' || path[length + 4] == '\0');
 }
 
-/* Is dir one of the entries of a search path? */
 static bool
-path_has(const char *path, const char *dir)
+path_has_bin(const char *path, const char *venv)
 {
-	size_t length = strlen(dir);
-
-	for (;;) {
-		if (strncmp(path, dir, length) == 0 &&
-		    (path[length] == ':' || path[length] == '\0'))
+	for (; path; path = *path ? strchr(path + 1, ':') : NULL)
+		if (begins_with_bin(path + (*path == ':'), venv))
 			return true;
-		path = strchr(path, ':');
-		if (!path)
-			return false;
-		path++;
-	}
+	return false;
 }
 
 /* What the venv's activate script does, where the image did not. */
-static bool
+static void
 set_venv(struct env *env, const char *found)
 {
 	const char *venv = env_get(env->vars, "VIRTUAL_ENV"), *path = env_get(env->vars, "PATH");
-	char *bin;
-	bool done = true;
+	char *var;
 
-	if (!venv && found) {
-		if (!set(env, "VIRTUAL_ENV", found))
-			return false;
+	bool is_ours = !venv && found;
+
+	if (is_ours) {
+		(void)set(env, "VIRTUAL_ENV", found);
 		venv = found;
 	}
-	if (!venv || *venv == '\0')
-		return true;
 	if (!path)
 		path = default_path;
-	bin = malloc(strlen(venv) + sizeof "/bin:");
-	if (!bin)
-		return false;
-	(void)stpcpy(stpcpy(bin, venv), "/bin");
-	if (!path_has(path, bin))
-		done = set2(env, "PATH", strcat(bin, ":"), path) != NULL;
-	free(bin);
-	return done;
+	if (!venv || *venv == '\0')
+		return;
+	/* Where the image put its own venv into PATH is its business; ours comes first. */
+	if (is_ours ? begins_with_bin(path, venv) : path_has_bin(path, venv))
+		return;
+	var = env->text;
+	put(env, "PATH", var, stpcpy(stpcpy(stpcpy(stpcpy(var, "PATH="), venv), "/bin:"), path));
 }
 
-static bool
+static void
 set_user(struct env *env, const struct env_spec *spec)
 {
 	const char *home = env_get(env->vars, "HOME");
 
-	if (spec->home && (!home || *home == '\0' || strcmp(home, "/root") == 0) &&
-	    !set(env, "HOME", spec->home))
-		return false;
-	return set(env, "USER", spec->user) && set(env, "LOGNAME", spec->user);
+	if (spec->home && (!home || *home == '\0' || strcmp(home, "/root") == 0))
+		(void)set(env, "HOME", spec->home);
+	(void)set(env, "USER", spec->user);
+	(void)set(env, "LOGNAME", spec->user);
 }
 
-static bool
-set_all(struct env *env, const struct env_spec *spec)
+static void
+set_listen_pid(struct env *env, pid_t self)
 {
-	const char *listen_pid = env_get(env->vars, "LISTEN_PID");
-	char port[8], self[16];
+	const char *given = env_get(env->vars, "LISTEN_PID");
+	char number[NUMBER_SIZE];
 
-	(void)snprintf(port, sizeof port, "%u", spec->port);
-	(void)snprintf(self, sizeof self, "%d", (int)spec->self);
-	if (!set(env, "AGENT_DIR", spec->agent_dir) || !set(env, "HOST", spec->host) ||
-	    !set(env, "PORT", port))
-		return false;
-	if (!set_venv(env, spec->venv) || !set_user(env, spec))
-		return false;
-	for (size_t i = 0; i < spec->n_defaults; i++)
-		if (!env_get(env->vars, spec->defaults[i].name) &&
-		    !set(env, spec->defaults[i].name, spec->defaults[i].value))
-			return false;
-	if (listen_pid && strcmp(listen_pid, self) == 0) {
-		char *var = set2(env, "LISTEN_PID", "0000000000", ""); /* room for any pid */
+	if (given && strcmp(given, number_text((unsigned)self, number)) == 0)
+		env->listen_pid = set(env, "LISTEN_PID", any_pid) + strlen("LISTEN_PID=");
+}
 
-		if (!var)
-			return false;
-		env->listen_pid = var + strlen("LISTEN_PID=");
+/* The larger one of what may become a variable's value. */
+static size_t
+longer(const char *a, const char *b)
+{
+	size_t a_length = a ? strlen(a) : 0, b_length = b ? strlen(b) : 0;
+
+	return a_length > b_length ? a_length : b_length;
+}
+
+/*
+ * The room that all of our own variables may take. PATH and VIRTUAL_ENV may be defaults of the
+ * user's, so those count for both.
+ */
+static size_t
+text_size(const struct env_spec *spec, char *const *inherited)
+{
+	size_t size =
+	    (size_t)N_OURS * sizeof "VIRTUAL_ENV=" + 2 * (size_t)NUMBER_SIZE + sizeof "/bin:";
+	size_t path = longer(env_get(inherited, "PATH"), default_path);
+	size_t venv = longer(env_get(inherited, "VIRTUAL_ENV"), spec->venv);
+
+	for (size_t i = 0; i < spec->n_defaults; i++) {
+		size_t length = strlen(spec->defaults[i].value);
+
+		size += strlen(spec->defaults[i].name) + length + 2;
+		path = path > length ? path : length;
+		venv = venv > length ? venv : length;
 	}
-	return true;
+	size += strlen(spec->agent_dir) + strlen(spec->host) + 2 * strlen(spec->user);
+	return size + (spec->home ? strlen(spec->home) : 0) + path + 2 * venv;
 }
 
 int
 env_build(struct env *env, char *const *inherited, const struct env_spec *spec, struct error *err)
 {
-	size_t n = 0, ours = VARIABLES_OF_OURS + spec->n_defaults;
+	char port[NUMBER_SIZE];
+	size_t n = 0, n_pointers, size;
 
 	while (inherited[n])
 		n++;
-	*env = (struct env){ .n = n };
-	env->vars = malloc((n + ours + 1) * sizeof *env->vars);
-	env->owned = calloc(ours + 1, sizeof *env->owned);
-	if (!env->vars || !env->owned) {
-		env_free(env);
+	n_pointers = n + N_OURS + spec->n_defaults + 1;
+	size = n_pointers * sizeof *env->vars + text_size(spec, inherited);
+	env->n = n;
+	env->listen_pid = NULL;
+	env->vars = (char **)(size <= sizeof env->room ? env->room : malloc(size));
+	if (!env->vars)
 		return error_set(err, "environment: %s", strerror(ENOMEM));
-	}
+	env->text = (char *)(env->vars + n_pointers);
 	memcpy(env->vars, inherited, (n + 1) * sizeof *env->vars);
-	if (!set_all(env, spec)) {
-		env_free(env);
-		return error_set(err, "environment: %s", strerror(ENOMEM));
-	}
+	(void)set(env, "AGENT_DIR", spec->agent_dir);
+	(void)set(env, "HOST", spec->host);
+	(void)set(env, "PORT", number_text(spec->port, port));
+	for (size_t i = 0; i < spec->n_defaults; i++)
+		if (!env_get(env->vars, spec->defaults[i].name))
+			(void)set(env, spec->defaults[i].name, spec->defaults[i].value);
+	set_venv(env, spec->venv);
+	set_user(env, spec);
+	set_listen_pid(env, spec->self);
 	return 0;
 }
 
 void
 env_free(struct env *env)
 {
-	for (size_t i = 0; env->owned && i < env->n_owned; i++)
-		free(env->owned[i]);
-	free(env->owned);
-	free(env->vars);
-	*env = (struct env){ 0 };
+	if ((char *)env->vars != env->room)
+		free(env->vars);
+	env->vars = NULL;
 }

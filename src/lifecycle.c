@@ -53,9 +53,8 @@ go_with_deadline(struct lifecycle *life, enum life_state state, unsigned actions
 }
 
 static struct life_step
-spawn(struct lifecycle *life, uint64_t now_ms)
+spawn(struct lifecycle *life)
 {
-	life->started_ms = now_ms;
 	life->killed = false;
 	return go(life, LIFE_RUNNING, LIFE_SPAWN | LIFE_DISARM);
 }
@@ -69,10 +68,10 @@ end(struct lifecycle *life, int code)
 
 /* Wait life->delay_ms, if any, then start. */
 static struct life_step
-back_off(struct lifecycle *life, uint64_t now_ms)
+back_off(struct lifecycle *life)
 {
 	if (life->delay_ms == 0)
-		return spawn(life, now_ms);
+		return spawn(life);
 	return go_with_deadline(life, LIFE_BACKOFF, 0, life->delay_ms);
 }
 
@@ -82,7 +81,7 @@ restart_delay(const struct lifecycle *life)
 {
 	uint64_t delay = life->policy.restart_delay_ms, max = life->policy.restart_delay_max_ms;
 
-	for (unsigned i = 0; i < life->restarts && delay < max; i++)
+	for (unsigned i = 0; i < life->restarts && delay > 0 && delay < max; i++)
 		delay *= 2;
 	return delay < max ? delay : max;
 }
@@ -135,7 +134,6 @@ failed(struct lifecycle *life, int code, uint64_t now_ms)
 static struct life_step
 ask(struct lifecycle *life, enum life_state state, uint64_t timeout_ms)
 {
-	life->killed = false;
 	if (timeout_ms == 0)
 		return go(life, state, LIFE_SIGNAL | LIFE_DISARM);
 	return go_with_deadline(life, state, LIFE_SIGNAL, timeout_ms);
@@ -169,14 +167,14 @@ stop_wins(struct lifecycle *life)
 	uint64_t timeout_ms = life->killed ? LIFE_GRACE_MS : life->policy.stop_timeout_ms;
 
 	if (timeout_ms == 0)
-		return go(life, LIFE_STOPPING, 0); /* the restart's own deadline goes on */
+		return go(life, LIFE_STOPPING, LIFE_DISARM);
 	return go_with_deadline(life, LIFE_STOPPING, 0, timeout_ms);
 }
 
 static struct life_step
-in_new(struct lifecycle *life, enum life_event event, uint64_t now_ms)
+in_new(struct lifecycle *life, enum life_event event)
 {
-	return event == LIFE_EV_START ? spawn(life, now_ms) : stay();
+	return event == LIFE_EV_START ? spawn(life) : stay();
 }
 
 static struct life_step
@@ -185,6 +183,7 @@ in_running(struct lifecycle *life, enum life_event event, int code, uint64_t now
 	switch (event) {
 	case LIFE_EV_SPAWNED:
 		life->started = true;
+		life->started_ms = now_ms;
 		life->refusals = 0;
 		return stay();
 	case LIFE_EV_REFUSED:
@@ -265,15 +264,15 @@ in_restarting(struct lifecycle *life, enum life_event event, int code)
 }
 
 static struct life_step
-in_clearing(struct lifecycle *life, enum life_event event, uint64_t now_ms)
+in_clearing(struct lifecycle *life, enum life_event event)
 {
 	struct life_step step;
 
 	switch (event) {
 	case LIFE_EV_GONE:
-		return back_off(life, now_ms);
+		return back_off(life);
 	case LIFE_EV_DEADLINE:
-		step = back_off(life, now_ms);
+		step = back_off(life);
 		step.actions |= LIFE_KILL;
 		return step;
 	case LIFE_EV_STOP:
@@ -293,10 +292,10 @@ in_clearing(struct lifecycle *life, enum life_event event, uint64_t now_ms)
 }
 
 static struct life_step
-in_backoff(struct lifecycle *life, enum life_event event, uint64_t now_ms)
+in_backoff(struct lifecycle *life, enum life_event event)
 {
 	if (event == LIFE_EV_DEADLINE || event == LIFE_EV_RESTART)
-		return spawn(life, now_ms);
+		return spawn(life);
 	if (event == LIFE_EV_STOP)
 		return end(life, life->exit_code);
 	return stay();
@@ -315,7 +314,7 @@ lifecycle_step(struct lifecycle *life, enum life_event event, int code, uint64_t
 {
 	switch (life->state) {
 	case LIFE_NEW:
-		return in_new(life, event, now_ms);
+		return in_new(life, event);
 	case LIFE_RUNNING:
 		return in_running(life, event, code, now_ms);
 	case LIFE_DRAINING:
@@ -325,9 +324,9 @@ lifecycle_step(struct lifecycle *life, enum life_event event, int code, uint64_t
 	case LIFE_RESTARTING:
 		return in_restarting(life, event, code);
 	case LIFE_CLEARING:
-		return in_clearing(life, event, now_ms);
+		return in_clearing(life, event);
 	case LIFE_BACKOFF:
-		return in_backoff(life, event, now_ms);
+		return in_backoff(life, event);
 	case LIFE_ENDING:
 		return in_ending(life, event);
 	case LIFE_DONE:

@@ -18,16 +18,17 @@
 /* A line fits into PIPE_BUF, so that a pipe takes all of it or nothing. */
 enum {
 	MESSAGE_SIZE = 1024,
+	LOST_SIZE = 64,
 	LINE_SIZE = 4096,
 };
 
 static const struct {
 	const char *text, *severity;
 } levels[] = {
-	[LOG_ERROR] = {"error",  "ERROR"  },
-	[LOG_WARN] = { "warn",  "WARNING"},
-	[LOG_INFO] = { "info",  "INFO"   },
-	[LOG_DEBUG] = { "debug", "DEBUG"  },
+	[LOG_ERROR] = { "error", "ERROR" },
+	[LOG_WARN] = { "warn", "WARNING" },
+	[LOG_INFO] = { "info", "INFO" },
+	[LOG_DEBUG] = { "debug", "DEBUG" },
 };
 
 void
@@ -104,7 +105,7 @@ put(const struct log *log, const char *line, size_t length)
 void
 log_line(struct log *log, enum log_level level, const char *fmt, ...)
 {
-	char message[MESSAGE_SIZE], line[LINE_SIZE];
+	char message[MESSAGE_SIZE + LOST_SIZE], line[LINE_SIZE];
 	size_t length;
 	int saved = errno, n;
 	va_list ap;
@@ -112,13 +113,15 @@ log_line(struct log *log, enum log_level level, const char *fmt, ...)
 	if (level > log->level)
 		return;
 	va_start(ap, fmt);
-	n = vsnprintf(message, sizeof message, fmt, ap);
+	n = vsnprintf(message, MESSAGE_SIZE, fmt, ap);
 	va_end(ap);
 	if (n < 0)
 		n = 0;
-	if (log->lost > 0 && (size_t)n < sizeof message)
-		(void)snprintf(message + n, sizeof message - (size_t)n,
-		    " (%lu lines before this were lost)", log->lost);
+	else if (n >= MESSAGE_SIZE)
+		n = MESSAGE_SIZE - 1;
+	if (log->lost > 0)
+		(void)snprintf(
+		    message + n, LOST_SIZE, " (%lu lines before this were lost)", log->lost);
 	length = log->format == LOG_JSON ? json_line(line, level, message)
 					 : text_line(line, level, message);
 	line[length++] = '\n';

@@ -15,10 +15,11 @@ static const struct command {
 	int (*run)(int argc, char **argv, const struct proc_signals *inherited);
 	const char *synopsis, *help;
 } commands[] = {
-	{"run",    cmd_run,   "[run] [-c FILE] [-o SECTION.NAME=VALUE]... [--] [COMMAND [ARG]...]",
-         "start the server and look after it"																  },
+	{ "run", cmd_run, "[run] [-c FILE] [-o SECTION.NAME=VALUE]... [--] [COMMAND [ARG]...]",
+	    "start the server and look after it" },
 	{ "check", cmd_check,
-         "check [-c FILE] [-o SECTION.NAME=VALUE]... [--json] [COMMAND [ARG]...]",		  "show the options, where each came from, and what is wrong with this image"},
+	    "check [-c FILE] [-o SECTION.NAME=VALUE]... [--json] [COMMAND [ARG]...]",
+	    "show the options, where each came from, and what is wrong with this image" },
 };
 
 enum {

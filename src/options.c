@@ -160,26 +160,28 @@ static const struct option_type
 
 #define FIELD(name) offsetof(struct config, name)
 
+/* clang-format off */
 static const struct option options[] = {
-	{"server",  "command",           &words_type,    FIELD(command),              NULL,       NULL       },
-	{ "server", "agent_dir",         &path_type,     FIELD(agent_dir),            "/app/src", "AGENT_DIR"},
-	{ "server", "host",              &host_type,     FIELD(host),                 "0.0.0.0",  "HOST"     },
-	{ "server", "port",              &port_type,     FIELD(port),                 "8000",     "PORT"     },
-	{ "server", "working_dir",       &path_type,     FIELD(working_dir),          NULL,       NULL       },
-	{ "server", "stop_signal",       &signal_type,   FIELD(stop_signal),          NULL,       NULL       },
-	{ "server", "drain_delay",       &duration_type, FIELD(drain_delay_ms),       "0",        NULL       },
-	{ "server", "stop_timeout",      &duration_type, FIELD(stop_timeout_ms),      "0",        NULL       },
-	{ "server", "signal_group",      &bool_type,     FIELD(signal_group),         "no",       NULL       },
-	{ "server", "restart",           &restart_type,  FIELD(restart),              "no",       NULL       },
-	{ "server", "restart_delay",     &duration_type, FIELD(restart_delay_ms),     "100ms",    NULL       },
-	{ "server", "restart_delay_max", &duration_type, FIELD(restart_delay_max_ms), "30s",      NULL       },
-	{ "server", "restart_limit",     &count_type,    FIELD(restart_limit),        "0",        NULL       },
-	{ "server", "success_codes",     &codes_type,    FIELD(success_codes),        "0",        NULL       },
-	{ "user",   "name",              &text_type,     FIELD(user),                 "app",      NULL       },
-	{ "user",   "no_new_privs",      &bool_type,     FIELD(no_new_privs),         "yes",      NULL       },
-	{ "log",    "level",             &level_type,    FIELD(log_level),            "info",     NULL       },
-	{ "log",    "format",            &format_type,   FIELD(log_format),           "text",     NULL       },
+	{ "server", "command",           &words_type,    FIELD(command),              NULL,       NULL },
+	{ "server", "agent_dir",         &path_type,     FIELD(agent_dir),            "/app/src", "AGENT_DIR" },
+	{ "server", "host",              &host_type,     FIELD(host),                 "0.0.0.0",  "HOST" },
+	{ "server", "port",              &port_type,     FIELD(port),                 "8000",     "PORT" },
+	{ "server", "working_dir",       &path_type,     FIELD(working_dir),          NULL,       NULL },
+	{ "server", "stop_signal",       &signal_type,   FIELD(stop_signal),          NULL,       NULL },
+	{ "server", "drain_delay",       &duration_type, FIELD(drain_delay_ms),       "0",        NULL },
+	{ "server", "stop_timeout",      &duration_type, FIELD(stop_timeout_ms),      "0",        NULL },
+	{ "server", "signal_group",      &bool_type,     FIELD(signal_group),         "no",       NULL },
+	{ "server", "restart",           &restart_type,  FIELD(restart),              "no",       NULL },
+	{ "server", "restart_delay",     &duration_type, FIELD(restart_delay_ms),     "100ms",    NULL },
+	{ "server", "restart_delay_max", &duration_type, FIELD(restart_delay_max_ms), "30s",      NULL },
+	{ "server", "restart_limit",     &count_type,    FIELD(restart_limit),        "0",        NULL },
+	{ "server", "success_codes",     &codes_type,    FIELD(success_codes),        "0",        NULL },
+	{ "user",   "name",              &text_type,     FIELD(user),                 "app",      NULL },
+	{ "user",   "no_new_privs",      &bool_type,     FIELD(no_new_privs),         "yes",      NULL },
+	{ "log",    "level",             &level_type,    FIELD(log_level),            "info",     NULL },
+	{ "log",    "format",            &format_type,   FIELD(log_format),           "text",     NULL },
 };
+/* clang-format on */
 
 enum {
 	N_OPTIONS = sizeof options / sizeof options[0],
@@ -194,9 +196,7 @@ static const char signals_section[] = "signals", env_section[] = "env";
 /* Defaults of the [env] section. */
 static const struct {
 	const char *name, *value;
-} env_defaults[] = {
-	{"PYTHONUNBUFFERED", "1"}
-};
+} env_defaults[] = { { "PYTHONUNBUFFERED", "1" } };
 
 /* ---- one value into its place ---- */
 
@@ -329,6 +329,38 @@ set_signal_rule(struct config *cfg, const struct option_place *at, struct error 
 	return 0;
 }
 
+struct config_text {
+	struct config_text *next;
+	char text[];
+};
+
+char *
+options_keep(struct config *cfg, const char *text, size_t length)
+{
+	struct config_text *kept = malloc(sizeof *kept + length + 1);
+
+	if (!kept)
+		return NULL;
+	memcpy(kept->text, text, length);
+	kept->text[length] = '\0';
+	kept->next = cfg->owned;
+	cfg->owned = kept;
+	return kept->text;
+}
+
+void
+options_free(struct config *cfg)
+{
+	while (cfg->owned) {
+		struct config_text *next = cfg->owned->next;
+
+		free(cfg->owned);
+		cfg->owned = next;
+	}
+	free(cfg->command);
+	cfg->command = NULL;
+}
+
 static bool
 is_variable_name(const char *name)
 {
@@ -349,38 +381,61 @@ option_of_alias(const char *variable)
 	return NULL;
 }
 
+/* The place of a variable, a new one if there is none; NULL if there is no room. */
+static struct config_env *
+env_place(struct config *cfg, const char *name)
+{
+	for (size_t i = 0; i < cfg->n_env; i++)
+		if (strcmp(cfg->env[i].name, name) == 0)
+			return &cfg->env[i];
+	if (cfg->n_env == CONFIG_ENV_MAX)
+		return NULL;
+	cfg->env[cfg->n_env] = (struct config_env){ 0 };
+	return &cfg->env[cfg->n_env];
+}
+
 static int
 set_env(struct config *cfg, const struct option_place *at, struct error *err)
 {
 	const struct option *option = option_of_alias(at->name);
-	struct config_env *env = NULL;
+	struct config_env *env = env_place(cfg, at->name);
+	char reason[64];
+	int may;
 
 	if (option) {
-		char reason[64];
-
 		(void)snprintf(reason, sizeof reason, "use %s.%s", option->section, option->name);
 		return refuse(at, err, reason);
 	}
 	if (!is_variable_name(at->name))
 		return refuse(at, err, "expected the name of an environment variable");
-	for (size_t i = 0; i < cfg->n_env && !env; i++)
-		if (strcmp(cfg->env[i].name, at->name) == 0)
-			env = &cfg->env[i];
-	if (env) {
-		int may = may_replace(&env->setting, at, err);
-
-		if (may <= 0)
-			return may;
-	} else {
-		struct config_env *grown = realloc(cfg->env, (cfg->n_env + 1) * sizeof *grown);
-
-		if (!grown)
-			return refuse(at, err, strerror(errno));
-		cfg->env = grown;
-		env = &cfg->env[cfg->n_env++];
+	if (!env) {
+		(void)snprintf(reason, sizeof reason, "more than %d variables", CONFIG_ENV_MAX);
+		return refuse(at, err, reason);
 	}
-	*env = (struct config_env){ .name = at->name, .setting = *at->setting };
+	may = may_replace(&env->setting, at, err);
+	if (may <= 0)
+		return may;
+	if (!env->name) {
+		env->name = options_keep(cfg, at->name, strlen(at->name));
+		if (!env->name)
+			return refuse(at, err, strerror(errno));
+		cfg->n_env++;
+	}
+	env->setting = *at->setting;
 	return 0;
+}
+
+/* A variable of our own table. */
+static void
+set_default_env(struct config *cfg, const char *name, const char *value)
+{
+	struct config_env *env = env_place(cfg, name);
+
+	if (!env || env->name)
+		return; /* no room is left, or the user said something else */
+	env->name = name;
+	env->setting = (struct config_setting){ .source = CONFIG_DEFAULT, .text = value };
+	cfg->n_env++;
 }
 
 bool
@@ -413,12 +468,12 @@ options_row(size_t i)
 	return i < N_OPTIONS ? &options[i] : NULL;
 }
 
-void
-options_init(struct config *cfg)
+struct signal_rule
+options_signal_rule(const struct config *cfg, int signum)
 {
-	*cfg = (struct config){ .log_level = LOG_INFO, .log_format = LOG_TEXT };
-	for (int signum = 1; signum <= SIGNAL_MAX; signum++)
-		cfg->signals[signum] = default_rule(signum);
+	const struct signal_rule *rule = &cfg->signals[signum];
+
+	return rule->setting.source == CONFIG_UNSET ? default_rule(signum) : *rule;
 }
 
 int
@@ -434,16 +489,8 @@ options_set_defaults(struct config *cfg, struct error *err)
 		if (!option->type->set(option->fallback, (char *)cfg + option->field))
 			return error_set(err, "%s.%s: bad default", option->section, option->name);
 	}
-	for (size_t i = 0; i < sizeof env_defaults / sizeof env_defaults[0]; i++) {
-		const struct config_setting setting = { .source = CONFIG_DEFAULT,
-			.text = env_defaults[i].value };
-		const struct option_place at = {
-			.setting = &setting, .section = env_section, .name = env_defaults[i].name
-		};
-
-		if (set_env(cfg, &at, err) < 0)
-			return -1;
-	}
+	for (size_t i = 0; i < sizeof env_defaults / sizeof env_defaults[0]; i++)
+		set_default_env(cfg, env_defaults[i].name, env_defaults[i].value);
 	return 0;
 }
 

@@ -8,41 +8,42 @@
 #include <string.h>
 #include <strings.h>
 
+/* The names are in the rows: a pointer each would have to be relocated at every start. */
 static const struct {
-	const char *name;
-	int signum;
+	char name[7];
+	unsigned char signum;
 } signals[] = {
-	{"HUP",     SIGHUP   },
-	{ "INT",    SIGINT   },
-	{ "QUIT",   SIGQUIT  },
-	{ "ILL",    SIGILL   },
-	{ "TRAP",   SIGTRAP  },
-	{ "ABRT",   SIGABRT  },
-	{ "BUS",    SIGBUS   },
-	{ "FPE",    SIGFPE   },
-	{ "KILL",   SIGKILL  },
-	{ "USR1",   SIGUSR1  },
-	{ "SEGV",   SIGSEGV  },
-	{ "USR2",   SIGUSR2  },
-	{ "PIPE",   SIGPIPE  },
-	{ "ALRM",   SIGALRM  },
-	{ "TERM",   SIGTERM  },
-	{ "STKFLT", SIGSTKFLT},
-	{ "CHLD",   SIGCHLD  },
-	{ "CONT",   SIGCONT  },
-	{ "STOP",   SIGSTOP  },
-	{ "TSTP",   SIGTSTP  },
-	{ "TTIN",   SIGTTIN  },
-	{ "TTOU",   SIGTTOU  },
-	{ "URG",    SIGURG   },
-	{ "XCPU",   SIGXCPU  },
-	{ "XFSZ",   SIGXFSZ  },
-	{ "VTALRM", SIGVTALRM},
-	{ "PROF",   SIGPROF  },
-	{ "WINCH",  SIGWINCH },
-	{ "IO",     SIGIO    },
-	{ "PWR",    SIGPWR   },
-	{ "SYS",    SIGSYS   },
+	{ "HUP", SIGHUP },
+	{ "INT", SIGINT },
+	{ "QUIT", SIGQUIT },
+	{ "ILL", SIGILL },
+	{ "TRAP", SIGTRAP },
+	{ "ABRT", SIGABRT },
+	{ "BUS", SIGBUS },
+	{ "FPE", SIGFPE },
+	{ "KILL", SIGKILL },
+	{ "USR1", SIGUSR1 },
+	{ "SEGV", SIGSEGV },
+	{ "USR2", SIGUSR2 },
+	{ "PIPE", SIGPIPE },
+	{ "ALRM", SIGALRM },
+	{ "TERM", SIGTERM },
+	{ "STKFLT", SIGSTKFLT },
+	{ "CHLD", SIGCHLD },
+	{ "CONT", SIGCONT },
+	{ "STOP", SIGSTOP },
+	{ "TSTP", SIGTSTP },
+	{ "TTIN", SIGTTIN },
+	{ "TTOU", SIGTTOU },
+	{ "URG", SIGURG },
+	{ "XCPU", SIGXCPU },
+	{ "XFSZ", SIGXFSZ },
+	{ "VTALRM", SIGVTALRM },
+	{ "PROF", SIGPROF },
+	{ "WINCH", SIGWINCH },
+	{ "IO", SIGIO },
+	{ "PWR", SIGPWR },
+	{ "SYS", SIGSYS },
 };
 
 enum {
@@ -99,12 +100,7 @@ parse_duration(const char *text, uint64_t *out_ms)
 	static const struct {
 		const char *name;
 		uint64_t ms;
-	} units[] = {
-		{"ms", 1      },
-                { "s", 1000   },
-                { "m", 60000  },
-                { "h", 3600000}
-	};
+	} units[] = { { "ms", 1 }, { "s", 1000 }, { "m", 60000 }, { "h", 3600000 } };
 	const uint64_t year_ms = UINT64_C(365) * 24 * 60 * 60 * 1000;
 	uint64_t total = 0;
 
@@ -138,16 +134,8 @@ parse_bool(const char *text, bool *out)
 	static const struct {
 		const char *text;
 		bool value;
-	} names[] = {
-		{"yes",    true },
-                { "no",    false},
-                { "true",  true },
-                { "false", false},
-		{ "on",    true },
-                { "off",   false},
-                { "1",     true },
-                { "0",     false}
-	};
+	} names[] = { { "yes", true }, { "no", false }, { "true", true }, { "false", false },
+		{ "on", true }, { "off", false }, { "1", true }, { "0", false } };
 
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
 		if (strcasecmp(text, names[i].text) == 0) {
@@ -262,6 +250,10 @@ copy_word(const char **text, char **to)
 		} else if (*s == '\\' && quote != '\'') {
 			if (s[1] == '\0')
 				return false;
+			if (s[1] == '\n') {
+				s++; /* a line goes on: both are dropped */
+				continue;
+			}
 			if (!quote || strchr("\\\"$`", s[1]))
 				s++;
 			*w++ = *s;

@@ -32,6 +32,11 @@ plan_config(struct plan *plan, const struct cmdline *cmd, char *const *environ, 
 		.environ = environ,
 	};
 
+	/* Not all of it: the paths would be pages of zeros. */
+	plan->switches = false;
+	plan->env.vars = NULL;
+	plan->argv = NULL;
+	plan->venv[0] = '\0';
 	return config_load(&plan->config, &spec, err) < 0 ? EXIT_CODE_CONFIG : 0;
 }
 
@@ -63,8 +68,6 @@ plan_user(struct plan *plan, struct error *err)
 		plan->switches = privs->uid != 0 || privs->gid != getegid();
 	}
 	plan->home = usable_home(privs->home);
-	(void)snprintf(
-	    plan->user, sizeof plan->user, "%s (%u:%u)", privs->name, privs->uid, privs->gid);
 	return 0;
 }
 
@@ -108,7 +111,7 @@ int
 plan_environment(struct plan *plan, char *const *environ, struct error *err)
 {
 	const struct config *config = &plan->config;
-	struct env_default *defaults = malloc((config->n_env + 1) * sizeof *defaults);
+	struct env_default defaults[CONFIG_ENV_MAX];
 	bool has_venv = !env_get(environ, "VIRTUAL_ENV") &&
 			agent_find_venv(config->agent_dir, plan->venv, sizeof plan->venv);
 	const struct env_spec spec = {
@@ -120,20 +123,13 @@ plan_environment(struct plan *plan, char *const *environ, struct error *err)
 		.home = plan->home,
 		.defaults = defaults,
 		.n_defaults = config->n_env,
-		.self = getpid(),
+		.self = env_get(environ, "LISTEN_PID") ? getpid() : 0,
 	};
-	int status;
 
-	if (!defaults) {
-		(void)error_set(err, "environment: %s", strerror(ENOMEM));
-		return EXIT_CODE_REFUSED;
-	}
 	for (size_t i = 0; i < config->n_env; i++)
 		defaults[i] =
 		    (struct env_default){ config->env[i].name, config->env[i].setting.text };
-	status = env_build(&plan->env, environ, &spec, err);
-	free(defaults);
-	return status < 0 ? EXIT_CODE_REFUSED : 0;
+	return env_build(&plan->env, environ, &spec, err) < 0 ? EXIT_CODE_REFUSED : 0;
 }
 
 /* `python` of the venv or image; a distribution's own may have only python3. */

@@ -25,44 +25,51 @@ enum {
 
 /* ---- /etc/passwd and /etc/group ---- */
 
+/* A whole file; where it is small, without an allocation. */
+struct file {
+	char *text;
+	char small[4096];
+};
+
 /*
  * The C library's getpwnam(3) is NSS: in a static glibc it loads modules and talks to nscd. A
- * missing file is an empty one. The text is to be freed; NULL and *err if the file cannot be read.
+ * missing file is an empty one. -1 and *err if it cannot be read; close_file() is due in any case.
  */
-static char *
-read_file(const char *path, struct error *err)
+static int
+read_file(struct file *file, const char *path, struct error *err)
 {
 	int fd = open(path, O_RDONLY | O_NONBLOCK); /* closed before anything forks */
 	struct stat st = { 0 };
-	char *text = NULL;
 	size_t length = 0;
 	ssize_t n = 1;
 
-	if (fd < 0 && errno != ENOENT && errno != ENOTDIR) {
-		(void)error_set(err, "%s: %s", path, strerror(errno));
-		return NULL;
-	}
+	file->text = file->small;
+	if (fd < 0 && errno != ENOENT && errno != ENOTDIR)
+		return error_set(err, "%s: %s", path, strerror(errno));
 	if (fd >= 0 &&
 	    (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > FILE_MAX_BYTES)) {
-		(void)error_set(err, "%s: expected a regular file of at most 16 MB", path);
-		goto out;
+		(void)close(fd);
+		return error_set(err, "%s: expected a regular file of at most 16 MB", path);
 	}
-	text = malloc((size_t)st.st_size + 1);
-	while (text && n > 0 && length < (size_t)st.st_size) {
-		n = read(fd, text + length, (size_t)st.st_size - length);
+	if ((size_t)st.st_size >= sizeof file->small)
+		file->text = malloc((size_t)st.st_size + 1);
+	while (file->text && n > 0 && length < (size_t)st.st_size) {
+		n = read(fd, file->text + length, (size_t)st.st_size - length);
 		length += n > 0 ? (size_t)n : 0;
 	}
-	if (!text || n < 0) {
-		(void)error_set(err, "%s: %s", path, strerror(errno));
-		free(text);
-		text = NULL;
-		goto out;
-	}
-	text[length] = '\0';
-out:
 	if (fd >= 0)
 		(void)close(fd);
-	return text;
+	if (!file->text || n < 0)
+		return error_set(err, "%s: %s", path, strerror(errno));
+	file->text[length] = '\0';
+	return 0;
+}
+
+static void
+close_file(struct file *file)
+{
+	if (file->text != file->small)
+		free(file->text);
 }
 
 /* A piece of a line, not terminated. */
@@ -77,13 +84,15 @@ piece_is(struct piece piece, const char *text)
 	return strlen(text) == piece.length && memcmp(piece.text, text, piece.length) == 0;
 }
 
-static void
+/* As a string; false if it does not fit. */
+static bool
 piece_copy(struct piece piece, char *out, size_t size)
 {
-	size_t length = piece.length < size ? piece.length : size - 1;
-
-	memcpy(out, piece.text, length);
-	out[length] = '\0';
+	if (piece.length >= size)
+		return false;
+	memcpy(out, piece.text, piece.length);
+	out[piece.length] = '\0';
+	return true;
 }
 
 /* Digits only, as parse_number(), below 2^31. */
@@ -93,35 +102,44 @@ piece_id(struct piece piece, uint32_t *id)
 	char text[16];
 	uint64_t n;
 
-	if (piece.length >= sizeof text)
-		return false;
-	piece_copy(piece, text, sizeof text);
-	if (!parse_number(text, ID_MAX, &n))
+	if (!piece_copy(piece, text, sizeof text) || !parse_number(text, ID_MAX, &n))
 		return false;
 	*id = (uint32_t)n;
 	return true;
 }
 
-/* Cut the next line of *text into its first n fields at ':'; missing ones are empty. False at the end. */
+/* The lines of a file, one after the other: *text moves on, *line is without its newline. False at the end. */
 static bool
-next_entry(const char **text, struct piece *fields, size_t n)
+next_line(const char **text, struct piece *line)
 {
-	const char *s = *text, *end = s + strcspn(s, "\n");
+	const char *end = strchrnul(*text, '\n');
 
-	if (*s == '\0')
-		return false;
-	for (size_t i = 0; i < n; i++) {
-		size_t length = 0;
-
-		while (s + length < end && s[length] != ':')
-			length++;
-		fields[i] = (struct piece){ s, length };
-		s += length;
-		if (s < end)
-			s++;
-	}
+	*line = (struct piece){ *text, (size_t)(end - *text) };
 	*text = *end ? end + 1 : end;
-	return true;
+	return line->length > 0 || *end != '\0';
+}
+
+/* Cut a line into its first n fields at ':'; missing ones are empty. */
+static void
+cut(struct piece line, struct piece *fields, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const char *colon = memchr(line.text, ':', line.length);
+		size_t length = colon ? (size_t)(colon - line.text) : line.length;
+		size_t taken = colon ? length + 1 : length;
+
+		fields[i] = (struct piece){ line.text, length };
+		line.text += taken;
+		line.length -= taken;
+	}
+}
+
+/* Is this the line of that name? Asked of every line, so before it is cut. */
+static bool
+is_line_of(struct piece line, const char *name, size_t length)
+{
+	return line.length > length && line.text[length] == ':' &&
+	       memcmp(line.text, name, length) == 0;
 }
 
 enum {
@@ -146,19 +164,25 @@ enum {
 static bool
 take_passwd_entry(struct privs *privs, const char *passwd, const char *name)
 {
-	struct piece fields[PASSWD_FIELDS];
+	struct piece line, fields[PASSWD_FIELDS];
+	size_t length = name ? strlen(name) : 0;
 
-	while (next_entry(&passwd, fields, PASSWD_FIELDS)) {
+	while (next_line(&passwd, &line)) {
 		uint32_t uid, gid;
 
-		if (!piece_id(fields[PASSWD_UID], &uid) || !piece_id(fields[PASSWD_GID], &gid))
+		if (name && !is_line_of(line, name, length))
 			continue;
-		if (name ? !piece_is(fields[PASSWD_NAME], name) : uid != privs->uid)
+		cut(line, fields, PASSWD_FIELDS);
+		if (!piece_id(fields[PASSWD_UID], &uid) || !piece_id(fields[PASSWD_GID], &gid) ||
+		    (!name && uid != privs->uid))
 			continue;
+		/* A name or home that is too long for us is none: half of it is another one. */
+		if (!piece_copy(fields[PASSWD_NAME], privs->name, sizeof privs->name))
+			continue;
+		if (!piece_copy(fields[PASSWD_HOME], privs->home, sizeof privs->home))
+			privs->home[0] = '\0';
 		privs->uid = uid;
 		privs->gid = gid;
-		piece_copy(fields[PASSWD_NAME], privs->name, sizeof privs->name);
-		piece_copy(fields[PASSWD_HOME], privs->home, sizeof privs->home);
 		return true;
 	}
 	return false;
@@ -167,11 +191,16 @@ take_passwd_entry(struct privs *privs, const char *passwd, const char *name)
 static bool
 find_group(const char *group, const char *name, gid_t *gid)
 {
-	struct piece fields[GROUP_FIELDS];
+	struct piece line, fields[GROUP_FIELDS];
+	size_t length = strlen(name);
 
-	while (next_entry(&group, fields, GROUP_FIELDS))
-		if (piece_is(fields[GROUP_NAME], name) && piece_id(fields[GROUP_GID], gid))
+	while (next_line(&group, &line)) {
+		if (!is_line_of(line, name, length))
+			continue;
+		cut(line, fields, GROUP_FIELDS);
+		if (piece_id(fields[GROUP_GID], gid))
 			return true;
+	}
 	return false;
 }
 
@@ -206,11 +235,15 @@ has_group(const struct privs *privs, gid_t gid)
 static int
 take_member_groups(struct privs *privs, const char *group, struct error *err)
 {
-	struct piece fields[GROUP_FIELDS];
+	struct piece line, fields[GROUP_FIELDS];
 
-	while (next_entry(&group, fields, GROUP_FIELDS)) {
+	while (next_line(&group, &line)) {
 		uint32_t gid;
 
+		/* Most groups have no members. */
+		if (line.length == 0 || line.text[line.length - 1] == ':')
+			continue;
+		cut(line, fields, GROUP_FIELDS);
 		if (!lists_member(fields[GROUP_MEMBERS], privs->name) ||
 		    !piece_id(fields[GROUP_GID], &gid) || has_group(privs, gid))
 			continue;
@@ -238,17 +271,31 @@ parse_id(const char *text, const char *what, uint32_t *id, struct error *err)
 	return error_set(err, "%s '%.64s' is not a number from 0 to %d", what, text, ID_MAX);
 }
 
+/* All but the room for groups, which would be pages of zeros. */
+static void
+clear(struct privs *privs)
+{
+	privs->uid = 0;
+	privs->gid = 0;
+	privs->n_groups = 0;
+	privs->name[0] = '\0';
+	privs->home[0] = '\0';
+}
+
+static int
+no_user(const char *user, const char *path, struct error *err)
+{
+	return error_set(err,
+	    "no user '%.64s' in %s: add it (useradd -r), or set user.name (a number needs no entry)",
+	    user, path);
+}
+
 static int
 resolve_user(
     struct privs *privs, const char *user, const char *passwd, const char *path, struct error *err)
 {
-	if (!looks_like_number(user)) {
-		if (take_passwd_entry(privs, passwd, user))
-			return 0;
-		return error_set(err,
-		    "no user '%.64s' in %s: add it (useradd -r), or set user.name (a number needs no entry)",
-		    user, path);
-	}
+	if (!looks_like_number(user))
+		return take_passwd_entry(privs, passwd, user) ? 0 : no_user(user, path, err);
 	if (parse_id(user, "user", &privs->uid, err) < 0)
 		return -1;
 	privs->gid = privs->uid;
@@ -268,33 +315,46 @@ resolve_group(
 	return error_set(err, "no group '%.64s' in %s", name, path);
 }
 
+/* The groups of /etc/group, when the user is known. */
+static int
+take_groups(struct privs *privs, const char *group_name, const char *path, struct error *err)
+{
+	struct file group;
+	int status = read_file(&group, path, err);
+
+	if (status == 0 && group_name)
+		status = resolve_group(privs, group_name, group.text, path, err);
+	privs->groups[0] = privs->gid;
+	if (status == 0 && !group_name)
+		status = take_member_groups(privs, group.text, err);
+	close_file(&group);
+	return status;
+}
+
 int
 privs_resolve(struct privs *privs, const struct privs_spec *spec, struct error *err)
 {
 	const char *colon = strchr(spec->user, ':'), *group_name = colon ? colon + 1 : NULL;
-	char *passwd = NULL, *group = NULL, user[64];
-	int status = -1;
+	size_t length = colon ? (size_t)(colon - spec->user) : strlen(spec->user);
+	char user[sizeof privs->name];
+	struct file passwd;
+	int status;
 
-	*privs = (struct privs){ 0 };
-	piece_copy(
-	    (struct piece){ spec->user, colon ? (size_t)(colon - spec->user) : strlen(spec->user) },
-	    user, sizeof user);
-	if (*user == '\0' || (group_name && *group_name == '\0'))
+	clear(privs);
+	if (length == 0 || (group_name && *group_name == '\0'))
 		return error_set(
 		    err, "'%.64s': expected NAME, UID, NAME:GROUP or UID:GID", spec->user);
-	passwd = read_file(spec->passwd_path, err);
-	if (!passwd || resolve_user(privs, user, passwd, spec->passwd_path, err) < 0)
-		goto out;
-	group = read_file(spec->group_path, err);
-	if (!group)
-		goto out;
-	if (group_name && resolve_group(privs, group_name, group, spec->group_path, err) < 0)
-		goto out;
-	privs->groups[privs->n_groups++] = privs->gid;
-	status = group_name ? 0 : take_member_groups(privs, group, err);
-out:
-	free(passwd);
-	free(group);
+	if (!piece_copy((struct piece){ spec->user, length }, user, sizeof user))
+		return no_user(spec->user, spec->passwd_path, err);
+	status = read_file(&passwd, spec->passwd_path, err);
+	if (status == 0)
+		status = resolve_user(privs, user, passwd.text, spec->passwd_path, err);
+	close_file(&passwd);
+	privs->groups[0] = privs->gid;
+	privs->n_groups = 1;
+	/* Root said aloud stays as it is. */
+	if (status == 0 && (privs->uid != 0 || group_name))
+		status = take_groups(privs, group_name, spec->group_path, err);
 	return status;
 }
 
@@ -302,13 +362,21 @@ void
 privs_current(struct privs *privs, const char *passwd_path)
 {
 	struct error ignored; /* who cannot be looked up has a number */
-	char *passwd = read_file(passwd_path, &ignored);
+	struct file passwd;
 
-	*privs = (struct privs){ .uid = geteuid() };
-	if (!passwd || !take_passwd_entry(privs, passwd, NULL))
+	clear(privs);
+	privs->uid = geteuid();
+	if (read_file(&passwd, passwd_path, &ignored) < 0 ||
+	    !take_passwd_entry(privs, passwd.text, NULL))
 		(void)snprintf(privs->name, sizeof privs->name, "%u", privs->uid);
 	privs->gid = getegid();
-	free(passwd);
+	close_file(&passwd);
+}
+
+void
+privs_text(const struct privs *privs, char *buf, size_t size)
+{
+	(void)snprintf(buf, size, "%s (%u:%u)", privs->name, privs->uid, privs->gid);
 }
 
 /* ---- the drop ---- */

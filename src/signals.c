@@ -29,7 +29,7 @@ signals_block(struct proc_signals *inherited)
 static void
 dispatch(const struct signals *signals, const struct signalfd_siginfo *info)
 {
-	if ((pid_t)info->ssi_pid == getpid() && info->ssi_signo != SIGCHLD)
+	if ((pid_t)info->ssi_pid == signals->self && info->ssi_signo != SIGCHLD)
 		return;
 	signals->spec.on_signal(signals->spec.arg, (int)info->ssi_signo, (pid_t)info->ssi_pid);
 }
@@ -56,6 +56,7 @@ signals_start(struct signals *signals, uv_loop_t *loop, const struct signals_spe
 	int status;
 
 	signals->spec = *spec;
+	signals->self = getpid();
 	signals->fd =
 	    (int)syscall(SYS_signalfd4, -1, &wanted, sizeof wanted, SFD_NONBLOCK | SFD_CLOEXEC);
 	if (signals->fd < 0)

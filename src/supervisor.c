@@ -71,14 +71,15 @@ duration_text(uint64_t ms, char buf[32])
 static void
 say_started(struct supervisor *sv)
 {
-	char command[256];
+	char command[256], user[128];
 	size_t n = 0;
 
+	privs_text(sv->spec.privs, user, sizeof user);
 	command[0] = '\0';
 	for (char *const *word = sv->spec.argv; *word && n < sizeof command; word++)
 		n += (size_t)snprintf(command + n, sizeof command - n, "%s%s", n ? " " : "", *word);
-	log_line(sv->spec.log, LOG_INFO, "started pid %d as %s: %s%s", (int)sv->pid, sv->spec.user,
-	    command, n >= sizeof command ? "…" : "");
+	log_line(sv->spec.log, LOG_INFO, "started pid %d as %s: %s%s", (int)sv->pid, user, command,
+	    n >= sizeof command ? "…" : "");
 }
 
 static const char *
@@ -403,7 +404,7 @@ on_signal(void *arg, int signum, pid_t sender)
 {
 	struct supervisor *sv = arg;
 	const struct config *config = sv->spec.config;
-	const struct signal_rule *rule = &config->signals[signum];
+	const struct signal_rule rule = options_signal_rule(config, signum);
 	char name[16];
 
 	if (signum == SIGCHLD) {
@@ -413,16 +414,16 @@ on_signal(void *arg, int signum, pid_t sender)
 	if (signum == SIGCONT)
 		resume(sv);
 	log_line(sv->spec.log, LOG_DEBUG, "%s from pid %d", signal_name(signum, name), (int)sender);
-	switch (rule->action) {
+	switch (rule.action) {
 	case SIGNAL_IGNORE:
 		break;
 	case SIGNAL_FORWARD:
-		forward(sv, rule->send ? rule->send : signum);
+		forward(sv, rule.send ? rule.send : signum);
 		break;
 	case SIGNAL_STOP:
 		sv->asked_signal = signum;
-		if (rule->send)
-			sv->stop_signal = rule->send;
+		if (rule.send)
+			sv->stop_signal = rule.send;
 		else if (config->stop_signal)
 			sv->stop_signal = config->stop_signal;
 		else

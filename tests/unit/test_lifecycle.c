@@ -1,0 +1,991 @@
+/* SPDX-License-Identifier: MIT */
+/* The life of the server: the table, its stories, and every state that can be reached. */
+#include "lifecycle.h"
+
+#include "exit_code.h"
+#include "unit.h"
+
+static const char *const event_names[LIFE_N_EVENTS] = { "START", "SPAWNED", "REFUSED", "FAILED",
+	"EXITED", "GONE", "STOP", "RESTART", "DEADLINE" };
+
+/* ---- the table: each state and event ---- */
+
+/* Every feature switched on. */
+static const struct life_policy everything = {
+	.restart = LIFE_RESTART_ALWAYS,
+	.restart_delay_ms = 300,
+	.restart_delay_max_ms = 2000,
+	.drain_delay_ms = 4000,
+	.stop_timeout_ms = 5000,
+	.restart_timeout_ms = 6000,
+};
+
+struct transition {
+	enum life_state state;
+	enum life_event event;
+	enum life_state next;
+	unsigned actions;
+	uint64_t delay_ms;
+};
+
+/* What is not here changes nothing. */
+static const struct transition transitions[] = {
+	{ LIFE_NEW, LIFE_EV_START, LIFE_RUNNING, LIFE_SPAWN | LIFE_DISARM, 0 },
+
+	{ LIFE_RUNNING, LIFE_EV_REFUSED, LIFE_BACKOFF, LIFE_ARM, 100 },
+	{ LIFE_RUNNING, LIFE_EV_FAILED, LIFE_ENDING, LIFE_SWEEP | LIFE_ARM, 1000 },
+	{ LIFE_RUNNING, LIFE_EV_EXITED, LIFE_CLEARING, LIFE_CLEAR | LIFE_ARM, 1000 },
+	{ LIFE_RUNNING, LIFE_EV_STOP, LIFE_DRAINING, LIFE_ARM, 4000 },
+	{ LIFE_RUNNING, LIFE_EV_RESTART, LIFE_RESTARTING, LIFE_SIGNAL | LIFE_ARM, 6000 },
+
+	{ LIFE_DRAINING, LIFE_EV_EXITED, LIFE_ENDING, LIFE_SWEEP | LIFE_ARM, 1000 },
+	{ LIFE_DRAINING, LIFE_EV_STOP, LIFE_STOPPING, LIFE_SIGNAL | LIFE_ARM, 5000 },
+	{ LIFE_DRAINING, LIFE_EV_DEADLINE, LIFE_STOPPING, LIFE_SIGNAL | LIFE_ARM, 5000 },
+
+	{ LIFE_STOPPING, LIFE_EV_EXITED, LIFE_ENDING, LIFE_SWEEP | LIFE_ARM, 1000 },
+	{ LIFE_STOPPING, LIFE_EV_STOP, LIFE_STOPPING, LIFE_SIGNAL, 0 },
+	{ LIFE_STOPPING, LIFE_EV_DEADLINE, LIFE_STOPPING, LIFE_KILL | LIFE_ARM, 1000 },
+
+	{ LIFE_RESTARTING, LIFE_EV_EXITED, LIFE_CLEARING, LIFE_CLEAR | LIFE_ARM, 1000 },
+	{ LIFE_RESTARTING, LIFE_EV_STOP, LIFE_STOPPING, LIFE_ARM, 5000 },
+	{ LIFE_RESTARTING, LIFE_EV_DEADLINE, LIFE_RESTARTING, LIFE_KILL | LIFE_ARM, 1000 },
+
+	{ LIFE_CLEARING, LIFE_EV_GONE, LIFE_BACKOFF, LIFE_ARM, 700 },
+	{ LIFE_CLEARING, LIFE_EV_DEADLINE, LIFE_BACKOFF, LIFE_KILL | LIFE_ARM, 700 },
+	{ LIFE_CLEARING, LIFE_EV_STOP, LIFE_ENDING, LIFE_SWEEP | LIFE_ARM, 1000 },
+
+	{ LIFE_BACKOFF, LIFE_EV_DEADLINE, LIFE_RUNNING, LIFE_SPAWN | LIFE_DISARM, 0 },
+	{ LIFE_BACKOFF, LIFE_EV_RESTART, LIFE_RUNNING, LIFE_SPAWN | LIFE_DISARM, 0 },
+	{ LIFE_BACKOFF, LIFE_EV_STOP, LIFE_ENDING, LIFE_SWEEP | LIFE_ARM, 1000 },
+
+	{ LIFE_ENDING, LIFE_EV_GONE, LIFE_DONE, LIFE_QUIT | LIFE_DISARM, 0 },
+	{ LIFE_ENDING, LIFE_EV_DEADLINE, LIFE_DONE, LIFE_QUIT | LIFE_DISARM, 0 },
+};
+
+static struct transition
+find_transition(enum life_state state, enum life_event event)
+{
+	for (size_t i = 0; i < COUNT(transitions); i++)
+		if (transitions[i].state == state && transitions[i].event == event)
+			return transitions[i];
+	return (struct transition){ state, event, state, 0, 0 };
+}
+
+static void
+each_state_answers_each_event_as_the_table_says(void **state)
+{
+	(void)state;
+	for (enum life_state from = 0; from < LIFE_N_STATES; from++)
+		for (enum life_event event = 0; event < LIFE_N_EVENTS; event++) {
+			struct transition expected = find_transition(from, event);
+			struct lifecycle life;
+			struct life_step step;
+			char row[64];
+
+			lifecycle_init(&life, &everything);
+			life.state = from;
+			life.delay_ms = 700;
+			step = lifecycle_step(&life, event, 3, 1000);
+			(void)snprintf(
+			    row, sizeof row, "%s, %s", life_state_name(from), event_names[event]);
+			expect_equal(row, life.state, expected.next);
+			expect_equal(row, step.actions, expected.actions);
+			expect_equal(row, step.delay_ms, expected.delay_ms);
+		}
+}
+
+static void
+every_state_has_a_name_of_its_own(void **state)
+{
+	(void)state;
+	for (enum life_state a = 0; a < LIFE_N_STATES; a++) {
+		assert_true(*life_state_name(a) != '\0');
+		for (enum life_state b = 0; b < a; b++)
+			assert_string_not_equal(life_state_name(a), life_state_name(b));
+	}
+	assert_string_equal(life_state_name(LIFE_BACKOFF), "backoff");
+}
+
+/* ---- stories ---- */
+
+/* What happens, and what must come of it. */
+struct beat {
+	uint64_t at_ms;
+	enum life_event event;
+	int code;
+	enum life_state state;
+	unsigned actions;
+	uint64_t delay_ms;
+};
+
+static struct lifecycle
+play(const struct life_policy *policy, const struct beat *beats, size_t n)
+{
+	struct lifecycle life;
+
+	lifecycle_init(&life, policy);
+	assert_int_equal(life.state, LIFE_NEW);
+	for (size_t i = 0; i < n; i++) {
+		const struct beat *beat = &beats[i];
+		struct life_step step = lifecycle_step(&life, beat->event, beat->code, beat->at_ms);
+		char row[64];
+
+		(void)snprintf(row, sizeof row, "beat %zu, %s", i + 1, event_names[beat->event]);
+		expect_equal(row, life.state, beat->state);
+		expect_equal(row, step.actions, beat->actions);
+		expect_equal(row, step.delay_ms, beat->delay_ms);
+	}
+	return life;
+}
+
+#define SPAWN (LIFE_SPAWN | LIFE_DISARM)
+#define CLEAR (LIFE_CLEAR | LIFE_ARM)
+#define SWEEP (LIFE_SWEEP | LIFE_ARM)
+#define QUIT  (LIFE_QUIT | LIFE_DISARM)
+
+static void
+without_options_the_first_end_is_the_last(void **state)
+{
+	static const struct life_policy policy = { .restart = LIFE_RESTART_NO };
+	static const struct beat beats[] = {
+		{ 0, LIFE_EV_START, 0, LIFE_RUNNING, SPAWN, 0 },
+		{ 1, LIFE_EV_SPAWNED, 0, LIFE_RUNNING, 0, 0 },
+		{ 2, LIFE_EV_EXITED, 3, LIFE_ENDING, SWEEP, 1000 },
+		{ 3, LIFE_EV_GONE, 0, LIFE_DONE, QUIT, 0 },
+	};
+
+	(void)state;
+	assert_int_equal(play(&policy, beats, COUNT(beats)).exit_code, 3);
+}
+
+static void
+without_a_stop_timeout_nobody_is_killed(void **state)
+{
+	static const struct life_policy policy = { .restart = LIFE_RESTART_ALWAYS };
+	static const struct beat beats[] = {
+		{ 0, LIFE_EV_START, 0, LIFE_RUNNING, SPAWN, 0 },
+		{ 1, LIFE_EV_SPAWNED, 0, LIFE_RUNNING, 0, 0 },
+		{ 2, LIFE_EV_STOP, 0, LIFE_STOPPING, LIFE_SIGNAL | LIFE_DISARM, 0 },
+		{ 9000, LIFE_EV_STOP, 0, LIFE_STOPPING, LIFE_SIGNAL, 0 },
+		{ 90000, LIFE_EV_EXITED, 0, LIFE_ENDING, SWEEP, 1000 },
+		{ 91000, LIFE_EV_DEADLINE, 0, LIFE_DONE, QUIT, 0 },
+	};
+
+	(void)state;
+	assert_int_equal(play(&policy, beats, COUNT(beats)).exit_code, 0);
+}
+
+static void
+a_drain_comes_before_the_signal_and_without_a_timeout_disarms(void **state)
+{
+	static const struct life_policy policy = { .drain_delay_ms = 2000 };
+	static const struct beat beats[] = {
+		{ 0, LIFE_EV_START, 0, LIFE_RUNNING, SPAWN, 0 },
+		{ 1, LIFE_EV_SPAWNED, 0, LIFE_RUNNING, 0, 0 },
+		{ 2, LIFE_EV_STOP, 0, LIFE_DRAINING, LIFE_ARM, 2000 },
+		{ 3, LIFE_EV_RESTART, 0, LIFE_DRAINING, 0, 0 },
+		{ 2002, LIFE_EV_DEADLINE, 0, LIFE_STOPPING, LIFE_SIGNAL | LIFE_DISARM, 0 },
+		{ 2003, LIFE_EV_EXITED, 143, LIFE_ENDING, SWEEP, 1000 },
+		{ 2004, LIFE_EV_GONE, 0, LIFE_DONE, QUIT, 0 },
+	};
+
+	(void)state;
+	assert_int_equal(play(&policy, beats, COUNT(beats)).exit_code, 143);
+}
+
+static void
+a_second_stop_ends_the_drain_and_a_third_is_passed_on(void **state)
+{
+	static const struct life_policy policy = { .drain_delay_ms = 2000, .stop_timeout_ms = 500 };
+	static const struct beat beats[] = {
+		{ 0, LIFE_EV_START, 0, LIFE_RUNNING, SPAWN, 0 },
+		{ 1, LIFE_EV_SPAWNED, 0, LIFE_RUNNING, 0, 0 },
+		{ 2, LIFE_EV_STOP, 0, LIFE_DRAINING, LIFE_ARM, 2000 },
+		{ 3, LIFE_EV_STOP, 0, LIFE_STOPPING, LIFE_SIGNAL | LIFE_ARM, 500 },
+		{ 4, LIFE_EV_STOP, 0, LIFE_STOPPING, LIFE_SIGNAL, 0 },
+		{ 5, LIFE_EV_EXITED, 0, LIFE_ENDING, SWEEP, 1000 },
+	};
+
+	(void)state;
+	(void)play(&policy, beats, COUNT(beats));
+}
+
+static void
+a_server_that_ends_while_it_drains_is_not_started_again(void **state)
+{
+	static const struct beat beats[] = {
+		{ 0, LIFE_EV_START, 0, LIFE_RUNNING, SPAWN, 0 },
+		{ 1, LIFE_EV_SPAWNED, 0, LIFE_RUNNING, 0, 0 },
+		{ 2, LIFE_EV_STOP, 0, LIFE_DRAINING, LIFE_ARM, 4000 },
+		{ 3, LIFE_EV_EXITED, 1, LIFE_ENDING, SWEEP, 1000 },
+		{ 4, LIFE_EV_GONE, 0, LIFE_DONE, QUIT, 0 },
+	};
+
+	(void)state;
+	assert_int_equal(play(&everything, beats, COUNT(beats)).exit_code, 1);
+}
+
+static void
+a_server_that_outlives_stop_timeout_is_killed(void **state)
+{
+	static const struct life_policy policy = { .stop_timeout_ms = 2000 };
+	static const struct beat beats[] = {
+		{ 0, LIFE_EV_START, 0, LIFE_RUNNING, SPAWN, 0 },
+		{ 1, LIFE_EV_SPAWNED, 0, LIFE_RUNNING, 0, 0 },
+		{ 2, LIFE_EV_STOP, 0, LIFE_STOPPING, LIFE_SIGNAL | LIFE_ARM, 2000 },
+		{ 2002, LIFE_EV_DEADLINE, 0, LIFE_STOPPING, LIFE_KILL | LIFE_ARM, 1000 },
+		{ 2003, LIFE_EV_EXITED, 137, LIFE_ENDING, SWEEP, 1000 },
+		{ 2004, LIFE_EV_GONE, 0, LIFE_DONE, QUIT, 0 },
+	};
+
+	(void)state;
+	assert_int_equal(play(&policy, beats, COUNT(beats)).exit_code, 137);
+}
+
+static void
+a_server_that_outlives_sigkill_is_left_with_137(void **state)
+{
+	static const struct life_policy policy = { .stop_timeout_ms = 2000 };
+	static const struct beat beats[] = {
+		{ 0, LIFE_EV_START, 0, LIFE_RUNNING, SPAWN, 0 },
+		{ 1, LIFE_EV_SPAWNED, 0, LIFE_RUNNING, 0, 0 },
+		{ 2, LIFE_EV_STOP, 0, LIFE_STOPPING, LIFE_SIGNAL | LIFE_ARM, 2000 },
+		{ 2002, LIFE_EV_DEADLINE, 0, LIFE_STOPPING, LIFE_KILL | LIFE_ARM, 1000 },
+		{ 3002, LIFE_EV_DEADLINE, 0, LIFE_ENDING, SWEEP, 1000 },
+		{ 3003, LIFE_EV_EXITED, 0, LIFE_ENDING, 0, 0 },
+		{ 4002, LIFE_EV_DEADLINE, 0, LIFE_DONE, QUIT, 0 },
+	};
+
+	(void)state;
+	assert_int_equal(play(&policy, beats, COUNT(beats)).exit_code, EXIT_CODE_KILLED);
+}
+
+static void
+a_restart_that_was_asked_for_happens_at_once_and_is_not_counted(void **state)
+{
+	static const struct life_policy policy = { .restart_limit = 1,
+		.restart_delay_ms = 100,
+		.restart_delay_max_ms = 100,
+		.restart_timeout_ms = 5000 };
+	static const struct beat beats[] = {
+		{ 0, LIFE_EV_START, 0, LIFE_RUNNING, SPAWN, 0 },
+		{ 1, LIFE_EV_SPAWNED, 0, LIFE_RUNNING, 0, 0 },
+		{ 2, LIFE_EV_RESTART, 0, LIFE_RESTARTING, LIFE_SIGNAL | LIFE_ARM, 5000 },
+		{ 3, LIFE_EV_RESTART, 0, LIFE_RESTARTING, 0, 0 },
+		{ 4, LIFE_EV_EXITED, 143, LIFE_CLEARING, CLEAR, 1000 },
+		{ 5, LIFE_EV_GONE, 0, LIFE_RUNNING, SPAWN, 0 },
+		{ 6, LIFE_EV_SPAWNED, 0, LIFE_RUNNING, 0, 0 },
+		{ 7, LIFE_EV_RESTART, 0, LIFE_RESTARTING, LIFE_SIGNAL | LIFE_ARM, 5000 },
+		{ 5007, LIFE_EV_DEADLINE, 0, LIFE_RESTARTING, LIFE_KILL | LIFE_ARM, 1000 },
+		{ 6007, LIFE_EV_DEADLINE, 0, LIFE_RESTARTING, 0, 0 },
+		{ 9000, LIFE_EV_EXITED, 137, LIFE_CLEARING, CLEAR, 1000 },
+		{ 10000, LIFE_EV_DEADLINE, 0, LIFE_RUNNING, LIFE_KILL | SPAWN, 0 },
+	};
+
+	(void)state;
+	assert_int_equal(play(&policy, beats, COUNT(beats)).restarts, 0);
+}
+
+static void
+stop_wins_over_a_restart_in_progress(void **state)
+{
+	static const struct life_policy policy = { .restart = LIFE_RESTART_ALWAYS,
+		.drain_delay_ms = 1000,
+		.stop_timeout_ms = 3000,
+		.restart_timeout_ms = 5000 };
+	static const struct beat beats[] = {
+		{ 0, LIFE_EV_START, 0, LIFE_RUNNING, SPAWN, 0 },
+		{ 1, LIFE_EV_SPAWNED, 0, LIFE_RUNNING, 0, 0 },
+		{ 2, LIFE_EV_RESTART, 0, LIFE_RESTARTING, LIFE_SIGNAL | LIFE_ARM, 5000 },
+		{ 3, LIFE_EV_STOP, 0, LIFE_STOPPING, LIFE_ARM, 3000 },
+		{ 4, LIFE_EV_RESTART, 0, LIFE_STOPPING, 0, 0 },
+		{ 5, LIFE_EV_EXITED, 15, LIFE_ENDING, SWEEP, 1000 },
+		{ 6, LIFE_EV_RESTART, 0, LIFE_ENDING, 0, 0 },
+		{ 7, LIFE_EV_GONE, 0, LIFE_DONE, QUIT, 0 },
+	};
+
+	(void)state;
+	assert_int_equal(play(&policy, beats, COUNT(beats)).exit_code, 15);
+}
+
+static void
+stop_after_the_sigkill_of_a_restart_waits_one_more_second(void **state)
+{
+	static const struct life_policy policy = { .stop_timeout_ms = 3000,
+		.restart_timeout_ms = 5000 };
+	static const struct beat beats[] = {
+		{ 0, LIFE_EV_START, 0, LIFE_RUNNING, SPAWN, 0 },
+		{ 1, LIFE_EV_SPAWNED, 0, LIFE_RUNNING, 0, 0 },
+		{ 2, LIFE_EV_RESTART, 0, LIFE_RESTARTING, LIFE_SIGNAL | LIFE_ARM, 5000 },
+		{ 5002, LIFE_EV_DEADLINE, 0, LIFE_RESTARTING, LIFE_KILL | LIFE_ARM, 1000 },
+		{ 6002, LIFE_EV_DEADLINE, 0, LIFE_RESTARTING, 0, 0 },
+		{ 7000, LIFE_EV_STOP, 0, LIFE_STOPPING, LIFE_ARM, 1000 },
+		{ 8000, LIFE_EV_DEADLINE, 0, LIFE_ENDING, SWEEP, 1000 },
+		{ 9000, LIFE_EV_DEADLINE, 0, LIFE_DONE, QUIT, 0 },
+	};
+
+	(void)state;
+	assert_int_equal(play(&policy, beats, COUNT(beats)).exit_code, EXIT_CODE_KILLED);
+}
+
+static void
+stop_during_the_back_off_ends_with_the_last_code(void **state)
+{
+	static const struct life_policy policy = { .restart = LIFE_RESTART_ON_FAILURE,
+		.restart_delay_ms = 100,
+		.restart_delay_max_ms = 1000,
+		.drain_delay_ms = 1000 };
+	static const struct beat beats[] = {
+		{ 0, LIFE_EV_START, 0, LIFE_RUNNING, SPAWN, 0 },
+		{ 1, LIFE_EV_SPAWNED, 0, LIFE_RUNNING, 0, 0 },
+		{ 2, LIFE_EV_EXITED, 5, LIFE_CLEARING, CLEAR, 1000 },
+		{ 3, LIFE_EV_GONE, 0, LIFE_BACKOFF, LIFE_ARM, 100 },
+		{ 4, LIFE_EV_STOP, 0, LIFE_ENDING, SWEEP, 1000 },
+		{ 5, LIFE_EV_GONE, 0, LIFE_DONE, QUIT, 0 },
+	};
+
+	(void)state;
+	assert_int_equal(play(&policy, beats, COUNT(beats)).exit_code, 5);
+}
+
+static void
+stop_while_the_remains_are_cleared_ends_with_the_last_code(void **state)
+{
+	static const struct life_policy policy = { .restart = LIFE_RESTART_ALWAYS };
+	static const struct beat beats[] = {
+		{ 0, LIFE_EV_START, 0, LIFE_RUNNING, SPAWN, 0 },
+		{ 1, LIFE_EV_SPAWNED, 0, LIFE_RUNNING, 0, 0 },
+		{ 2, LIFE_EV_EXITED, 6, LIFE_CLEARING, CLEAR, 1000 },
+		{ 3, LIFE_EV_STOP, 0, LIFE_ENDING, SWEEP, 1000 },
+		{ 4, LIFE_EV_STOP, 0, LIFE_ENDING, 0, 0 },
+		{ 5, LIFE_EV_DEADLINE, 0, LIFE_DONE, QUIT, 0 },
+	};
+
+	(void)state;
+	assert_int_equal(play(&policy, beats, COUNT(beats)).exit_code, 6);
+}
+
+static void
+restart_during_the_back_off_does_not_wait(void **state)
+{
+	static const struct life_policy policy = { .restart = LIFE_RESTART_ALWAYS,
+		.restart_delay_ms = 30000,
+		.restart_delay_max_ms = 30000 };
+	static const struct beat beats[] = {
+		{ 0, LIFE_EV_START, 0, LIFE_RUNNING, SPAWN, 0 },
+		{ 1, LIFE_EV_SPAWNED, 0, LIFE_RUNNING, 0, 0 },
+		{ 2, LIFE_EV_EXITED, 0, LIFE_CLEARING, CLEAR, 1000 },
+		{ 3, LIFE_EV_GONE, 0, LIFE_BACKOFF, LIFE_ARM, 30000 },
+		{ 4, LIFE_EV_RESTART, 0, LIFE_RUNNING, SPAWN, 0 },
+		{ 5, LIFE_EV_SPAWNED, 0, LIFE_RUNNING, 0, 0 },
+		{ 6, LIFE_EV_EXITED, 0, LIFE_CLEARING, CLEAR, 1000 },
+		{ 7, LIFE_EV_RESTART, 0, LIFE_CLEARING, 0, 0 },
+		{ 8, LIFE_EV_GONE, 0, LIFE_RUNNING, SPAWN, 0 },
+	};
+
+	(void)state;
+	(void)play(&policy, beats, COUNT(beats));
+}
+
+static void
+what_is_left_of_a_group_is_killed_before_the_next_server(void **state)
+{
+	static const struct life_policy policy = {
+		.restart = LIFE_RESTART_ALWAYS, .restart_delay_ms = 100, .restart_delay_max_ms = 100
+	};
+	static const struct beat beats[] = {
+		{ 0, LIFE_EV_START, 0, LIFE_RUNNING, SPAWN, 0 },
+		{ 1, LIFE_EV_SPAWNED, 0, LIFE_RUNNING, 0, 0 },
+		{ 2, LIFE_EV_EXITED, 0, LIFE_CLEARING, CLEAR, 1000 },
+		{ 1002, LIFE_EV_DEADLINE, 0, LIFE_BACKOFF, LIFE_KILL | LIFE_ARM, 100 },
+		{ 1102, LIFE_EV_DEADLINE, 0, LIFE_RUNNING, SPAWN, 0 },
+	};
+
+	(void)state;
+	(void)play(&policy, beats, COUNT(beats));
+}
+
+static void
+a_command_that_never_worked_is_not_tried_again(void **state)
+{
+	static const struct beat beats[] = {
+		{ 0, LIFE_EV_START, 0, LIFE_RUNNING, SPAWN, 0 },
+		{ 1, LIFE_EV_FAILED, 127, LIFE_ENDING, SWEEP, 1000 },
+		{ 2, LIFE_EV_GONE, 0, LIFE_DONE, QUIT, 0 },
+	};
+
+	(void)state;
+	assert_int_equal(play(&everything, beats, COUNT(beats)).exit_code, 127);
+}
+
+static void
+a_command_that_worked_once_is_tried_again(void **state)
+{
+	static const struct life_policy policy = { .restart = LIFE_RESTART_ON_FAILURE,
+		.restart_limit = 2 };
+	static const struct beat beats[] = {
+		{ 0, LIFE_EV_START, 0, LIFE_RUNNING, SPAWN, 0 },
+		{ 1, LIFE_EV_SPAWNED, 0, LIFE_RUNNING, 0, 0 },
+		{ 2, LIFE_EV_EXITED, 1, LIFE_CLEARING, CLEAR, 1000 },
+		{ 3, LIFE_EV_GONE, 0, LIFE_RUNNING, SPAWN, 0 },
+		{ 4, LIFE_EV_FAILED, 126, LIFE_CLEARING, CLEAR, 1000 },
+		{ 5, LIFE_EV_GONE, 0, LIFE_RUNNING, SPAWN, 0 },
+		{ 6, LIFE_EV_FAILED, 126, LIFE_ENDING, SWEEP, 1000 },
+	};
+
+	(void)state;
+	assert_int_equal(play(&policy, beats, COUNT(beats)).exit_code, 126);
+}
+
+static void
+refusals_back_off_five_times_and_end_with_71(void **state)
+{
+	static const struct life_policy policy = { .restart = LIFE_RESTART_NO };
+	static const struct beat beats[] = {
+		{ 0, LIFE_EV_START, 0, LIFE_RUNNING, SPAWN, 0 },
+		{ 1, LIFE_EV_REFUSED, 71, LIFE_BACKOFF, LIFE_ARM, 100 },
+		{ 101, LIFE_EV_DEADLINE, 0, LIFE_RUNNING, SPAWN, 0 },
+		{ 102, LIFE_EV_REFUSED, 71, LIFE_BACKOFF, LIFE_ARM, 200 },
+		{ 302, LIFE_EV_DEADLINE, 0, LIFE_RUNNING, SPAWN, 0 },
+		{ 303, LIFE_EV_REFUSED, 71, LIFE_BACKOFF, LIFE_ARM, 400 },
+		{ 703, LIFE_EV_DEADLINE, 0, LIFE_RUNNING, SPAWN, 0 },
+		{ 704, LIFE_EV_REFUSED, 71, LIFE_BACKOFF, LIFE_ARM, 800 },
+		{ 1504, LIFE_EV_DEADLINE, 0, LIFE_RUNNING, SPAWN, 0 },
+		{ 1505, LIFE_EV_REFUSED, 71, LIFE_BACKOFF, LIFE_ARM, 1600 },
+		{ 3105, LIFE_EV_DEADLINE, 0, LIFE_RUNNING, SPAWN, 0 },
+		{ 3106, LIFE_EV_REFUSED, 71, LIFE_ENDING, SWEEP, 1000 },
+		{ 3107, LIFE_EV_GONE, 0, LIFE_DONE, QUIT, 0 },
+	};
+
+	(void)state;
+	assert_int_equal(play(&policy, beats, COUNT(beats)).exit_code, EXIT_CODE_REFUSED);
+}
+
+static void
+a_server_that_came_up_forgives_all_refusals(void **state)
+{
+	static const struct life_policy policy = { .restart = LIFE_RESTART_ALWAYS };
+	static const struct beat beats[] = {
+		{ 0, LIFE_EV_START, 0, LIFE_RUNNING, SPAWN, 0 },
+		{ 1, LIFE_EV_REFUSED, 71, LIFE_BACKOFF, LIFE_ARM, 100 },
+		{ 101, LIFE_EV_DEADLINE, 0, LIFE_RUNNING, SPAWN, 0 },
+		{ 102, LIFE_EV_REFUSED, 71, LIFE_BACKOFF, LIFE_ARM, 200 },
+		{ 302, LIFE_EV_DEADLINE, 0, LIFE_RUNNING, SPAWN, 0 },
+		{ 303, LIFE_EV_SPAWNED, 0, LIFE_RUNNING, 0, 0 },
+		{ 304, LIFE_EV_EXITED, 0, LIFE_CLEARING, CLEAR, 1000 },
+		{ 305, LIFE_EV_GONE, 0, LIFE_RUNNING, SPAWN, 0 },
+		{ 306, LIFE_EV_REFUSED, 71, LIFE_BACKOFF, LIFE_ARM, 100 },
+		{ 307, LIFE_EV_STOP, 0, LIFE_ENDING, SWEEP, 1000 },
+	};
+
+	(void)state;
+	assert_int_equal(play(&policy, beats, COUNT(beats)).exit_code, EXIT_CODE_REFUSED);
+}
+
+static void
+a_policy_says_which_ends_are_followed_by_a_start(void **state)
+{
+	static const struct {
+		enum life_restart restart;
+		int code;
+		enum life_state expected;
+	} rows[] = {
+		{ LIFE_RESTART_NO, 0, LIFE_ENDING },
+		{ LIFE_RESTART_NO, 1, LIFE_ENDING },
+		{ LIFE_RESTART_NO, 137, LIFE_ENDING },
+		{ LIFE_RESTART_ON_FAILURE, 0, LIFE_ENDING },
+		{ LIFE_RESTART_ON_FAILURE, 1, LIFE_CLEARING },
+		{ LIFE_RESTART_ON_FAILURE, 137, LIFE_CLEARING },
+		{ LIFE_RESTART_ALWAYS, 0, LIFE_CLEARING },
+		{ LIFE_RESTART_ALWAYS, 1, LIFE_CLEARING },
+		{ LIFE_RESTART_ALWAYS, 137, LIFE_CLEARING },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		const struct life_policy policy = { .restart = rows[i].restart };
+		struct lifecycle life;
+
+		lifecycle_init(&life, &policy);
+		(void)lifecycle_step(&life, LIFE_EV_START, 0, 0);
+		(void)lifecycle_step(&life, LIFE_EV_SPAWNED, 0, 0);
+		(void)lifecycle_step(&life, LIFE_EV_EXITED, rows[i].code, 1);
+		expect_equal("state", life.state, rows[i].expected);
+	}
+}
+
+/* From RUNNING through the end of a server after lived_ms to RUNNING again; the delay in between. */
+static uint64_t
+crash(struct lifecycle *life, uint64_t *now_ms, uint64_t lived_ms)
+{
+	struct life_step step;
+
+	(void)lifecycle_step(life, LIFE_EV_SPAWNED, 0, *now_ms);
+	*now_ms += lived_ms;
+	(void)lifecycle_step(life, LIFE_EV_EXITED, 1, *now_ms);
+	assert_int_equal(life->state, LIFE_CLEARING);
+	step = lifecycle_step(life, LIFE_EV_GONE, 0, *now_ms);
+	if (life->state == LIFE_BACKOFF) {
+		*now_ms += step.delay_ms;
+		(void)lifecycle_step(life, LIFE_EV_DEADLINE, 0, *now_ms);
+	}
+	assert_int_equal(life->state, LIFE_RUNNING);
+	return step.delay_ms;
+}
+
+static void
+the_back_off_doubles_up_to_its_maximum(void **state)
+{
+	static const struct {
+		uint64_t delay_ms, max_ms, expected[8];
+	} rows[] = {
+		{ 100, 30000, { 100, 200, 400, 800, 1600, 3200, 6400, 12800 } },
+		{ 100, 1000, { 100, 200, 400, 800, 1000, 1000, 1000, 1000 } },
+		{ 100, 400, { 100, 200, 400, 400, 400, 400, 400, 400 } },
+		{ 100, 100, { 100, 100, 100, 100, 100, 100, 100, 100 } },
+		{ 60000, 30000, { 30000, 30000, 30000, 30000, 30000, 30000, 30000, 30000 } },
+		{ 0, 30000, { 0, 0, 0, 0, 0, 0, 0, 0 } },
+		{ 100, 0, { 0, 0, 0, 0, 0, 0, 0, 0 } },
+		{ UINT64_C(31536000000), UINT64_C(31536000000),
+		    { UINT64_C(31536000000), UINT64_C(31536000000), UINT64_C(31536000000),
+			UINT64_C(31536000000), UINT64_C(31536000000), UINT64_C(31536000000),
+			UINT64_C(31536000000), UINT64_C(31536000000) } },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		const struct life_policy policy = { .restart = LIFE_RESTART_ON_FAILURE,
+			.restart_delay_ms = rows[i].delay_ms,
+			.restart_delay_max_ms = rows[i].max_ms };
+		struct lifecycle life;
+		uint64_t now_ms = 1;
+
+		lifecycle_init(&life, &policy);
+		(void)lifecycle_step(&life, LIFE_EV_START, 0, now_ms);
+		for (size_t n = 0; n < COUNT(rows[i].expected); n++)
+			expect_equal("delay", crash(&life, &now_ms, 1), rows[i].expected[n]);
+	}
+}
+
+static void
+the_back_off_stays_at_its_maximum_for_ever(void **state)
+{
+	const struct life_policy policy = {
+		.restart = LIFE_RESTART_ALWAYS, .restart_delay_ms = 1, .restart_delay_max_ms = 30000
+	};
+	struct lifecycle life;
+	uint64_t now_ms = 1;
+
+	(void)state;
+	lifecycle_init(&life, &policy);
+	(void)lifecycle_step(&life, LIFE_EV_START, 0, now_ms);
+	for (unsigned n = 0; n < 1000; n++)
+		expect_equal("delay", crash(&life, &now_ms, 1), n < 15 ? UINT64_C(1) << n : 30000);
+}
+
+static void
+sixty_seconds_of_life_start_the_count_anew(void **state)
+{
+	static const struct {
+		uint64_t lived_ms, delay_ms; /* of the third server, and after it */
+		unsigned restarts;
+	} rows[] = {
+		{ 0, 400, 3 },
+		{ 59999, 400, 3 },
+		{ 60000, 100, 1 },
+		{ 86400000, 100, 1 },
+	};
+	static const struct life_policy policy = { .restart = LIFE_RESTART_ALWAYS,
+		.restart_delay_ms = 100,
+		.restart_delay_max_ms = 30000,
+		.restart_limit = 3 };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct lifecycle life;
+		uint64_t now_ms = 12345678;
+
+		lifecycle_init(&life, &policy);
+		(void)lifecycle_step(&life, LIFE_EV_START, 0, now_ms);
+		(void)crash(&life, &now_ms, 5);
+		(void)crash(&life, &now_ms, 5);
+		expect_equal("delay", crash(&life, &now_ms, rows[i].lived_ms), rows[i].delay_ms);
+		expect_equal("restarts", life.restarts, rows[i].restarts);
+	}
+}
+
+static void
+after_so_many_restarts_the_last_code_is_the_end(void **state)
+{
+	for (unsigned limit = 1; limit <= 5; limit++) {
+		const struct life_policy policy = { .restart = LIFE_RESTART_ALWAYS,
+			.restart_limit = limit };
+		struct lifecycle life;
+		uint64_t now_ms = 1;
+
+		(void)state;
+		lifecycle_init(&life, &policy);
+		(void)lifecycle_step(&life, LIFE_EV_START, 0, now_ms);
+		for (unsigned n = 0; n < limit; n++)
+			(void)crash(&life, &now_ms, 10);
+		(void)lifecycle_step(&life, LIFE_EV_SPAWNED, 0, now_ms);
+		(void)lifecycle_step(&life, LIFE_EV_EXITED, 7, now_ms + 1);
+		assert_int_equal(life.state, LIFE_ENDING);
+		assert_int_equal(life.exit_code, 7);
+	}
+}
+
+/* ---- every state that can be reached ---- */
+
+/* What the world around a lifecycle is in: is there a server, will a deadline come? */
+enum server {
+	SERVER_NONE,
+	SERVER_ASKED, /* for an answer to LIFE_SPAWN */
+	SERVER_ALIVE,
+};
+
+struct world {
+	struct lifecycle life;
+	enum server server;
+	bool armed;
+	bool quit;
+};
+
+/* An event as it can happen. */
+struct happening {
+	enum life_event event;
+	int code;
+	uint64_t lived_ms; /* since the server was started */
+};
+
+static const struct happening happenings[] = {
+	{ LIFE_EV_START, 0, 0 },
+	{ LIFE_EV_SPAWNED, 0, 0 },
+	{ LIFE_EV_REFUSED, EXIT_CODE_REFUSED, 0 },
+	{ LIFE_EV_FAILED, EXIT_CODE_NOT_FOUND, 0 },
+	{ LIFE_EV_EXITED, 0, 1 },
+	{ LIFE_EV_EXITED, 0, LIFE_STABLE_MS },
+	{ LIFE_EV_EXITED, 255, 1 },
+	{ LIFE_EV_EXITED, 255, LIFE_STABLE_MS },
+	{ LIFE_EV_GONE, 0, 1 },
+	{ LIFE_EV_STOP, 0, 1 },
+	{ LIFE_EV_RESTART, 0, 1 },
+	{ LIFE_EV_DEADLINE, 0, 1 },
+};
+
+/* Can it happen in this world? */
+static bool
+can_happen(const struct world *world, enum life_event event)
+{
+	enum life_state state = world->life.state;
+
+	if (world->server == SERVER_ASKED || event == LIFE_EV_SPAWNED || event == LIFE_EV_REFUSED ||
+	    event == LIFE_EV_FAILED)
+		return world->server == SERVER_ASKED &&
+		       (event == LIFE_EV_SPAWNED || event == LIFE_EV_REFUSED ||
+			   event == LIFE_EV_FAILED);
+	if (state == LIFE_NEW || event == LIFE_EV_START)
+		return state == LIFE_NEW && event == LIFE_EV_START;
+	if (event == LIFE_EV_EXITED)
+		return world->server == SERVER_ALIVE;
+	if (event == LIFE_EV_GONE)
+		return world->server == SERVER_NONE &&
+		       (state == LIFE_CLEARING || state == LIFE_ENDING);
+	if (event == LIFE_EV_DEADLINE)
+		return world->armed;
+	return true;
+}
+
+/* The same as any other that behaves the same: times count from 0, counters as far as they matter. */
+static void
+normalise(struct lifecycle *life)
+{
+	const unsigned saturated = 4; /* restarts take every policy below to its longest delay */
+
+	life->started_ms = 0;
+	if (life->policy.restart_limit == 0 && life->restarts > saturated)
+		life->restarts = saturated;
+}
+
+static bool
+same(const struct world *a, const struct world *b)
+{
+	const struct lifecycle *x = &a->life, *y = &b->life;
+
+	return a->server == b->server && a->armed == b->armed && a->quit == b->quit &&
+	       x->state == y->state && x->exit_code == y->exit_code && x->started == y->started &&
+	       x->killed == y->killed && x->restarts == y->restarts && x->refusals == y->refusals &&
+	       x->delay_ms == y->delay_ms;
+}
+
+static void
+check_actions(const struct world *before, enum life_event event, const struct world *after,
+    struct life_step step)
+{
+	unsigned actions = step.actions;
+	bool alive = after->server == SERVER_ALIVE;
+	char row[128];
+
+	(void)snprintf(row, sizeof row, "%s -> %s by %s", life_state_name(before->life.state),
+	    life_state_name(after->life.state), event_names[event]);
+	expect_equal(row, actions & LIFE_SPAWN && alive, false);
+	expect_equal(row, actions & LIFE_SPAWN && after->life.state != LIFE_RUNNING, false);
+	expect_equal(row, actions & LIFE_SIGNAL && !alive, false);
+	expect_equal(row, actions & LIFE_CLEAR && alive, false);
+	expect_equal(row, actions & LIFE_ARM && actions & LIFE_DISARM, false);
+	expect_equal(row, !!(actions & LIFE_ARM), step.delay_ms > 0);
+	expect_equal(row, !!(actions & LIFE_QUIT),
+	    after->life.state == LIFE_DONE && before->life.state != LIFE_DONE);
+	if (actions & LIFE_QUIT)
+		expect_equal(row, after->life.exit_code < 0 || after->life.exit_code > 255, false);
+	if (before->quit)
+		expect_equal(row, actions, 0);
+}
+
+/* Is it the kernel's turn, because the policy says so or nothing is left to be done? */
+static bool
+waits_for_exit(const struct world *world)
+{
+	const struct lifecycle *life = &world->life;
+
+	if (world->server != SERVER_ALIVE)
+		return false;
+	if (life->state == LIFE_STOPPING)
+		return !life->killed && life->policy.stop_timeout_ms == 0;
+	return life->state == LIFE_RESTARTING &&
+	       (life->killed || life->policy.restart_timeout_ms == 0);
+}
+
+/* Something will happen even if nobody asks for anything. */
+static void
+check_progress(const struct world *world)
+{
+	enum life_state state = world->life.state;
+
+	if (state == LIFE_NEW || state == LIFE_RUNNING || state == LIFE_DONE)
+		expect_equal(life_state_name(state), world->armed, false);
+	else
+		expect_equal(life_state_name(state), world->armed || waits_for_exit(world), true);
+}
+
+/* Let it happen and do what the step says. */
+static struct world
+follow(const struct world *before, const struct happening *what)
+{
+	struct world after = *before;
+	struct life_step step;
+
+	if (what->event == LIFE_EV_EXITED || what->event == LIFE_EV_REFUSED ||
+	    what->event == LIFE_EV_FAILED)
+		after.server = SERVER_NONE;
+	if (what->event == LIFE_EV_SPAWNED)
+		after.server = SERVER_ALIVE;
+	if (what->event == LIFE_EV_DEADLINE)
+		after.armed = false;
+	step = lifecycle_step(&after.life, what->event, what->code, what->lived_ms);
+	check_actions(before, what->event, &after, step);
+	normalise(&after.life);
+	if (step.actions & LIFE_ARM)
+		after.armed = true;
+	if (step.actions & LIFE_DISARM)
+		after.armed = false;
+	if (step.actions & LIFE_SPAWN)
+		after.server = SERVER_ASKED;
+	if (step.actions & LIFE_QUIT)
+		after.quit = true;
+	check_progress(&after);
+	return after;
+}
+
+/* What the kernel and the clock do by themselves leads to the end, in whatever order they do it. */
+static void
+check_end(const struct world *world, unsigned steps_left)
+{
+	static const enum life_event by_themselves[] = { LIFE_EV_EXITED, LIFE_EV_GONE,
+		LIFE_EV_DEADLINE };
+	bool happened = false;
+
+	if (world->life.state == LIFE_DONE)
+		return;
+	expect_equal(life_state_name(world->life.state), steps_left > 0, true);
+	for (size_t i = 0; i < COUNT(by_themselves); i++) {
+		const struct happening what = { by_themselves[i], 1, 1 };
+		struct world after;
+
+		if (!can_happen(world, what.event))
+			continue;
+		happened = true;
+		after = follow(world, &what);
+		expect_equal("spawned after STOP", after.server == SERVER_ASKED, false);
+		check_end(&after, steps_left - 1);
+	}
+	expect_equal(life_state_name(world->life.state), happened, true);
+}
+
+static void
+check_stop(const struct world *world)
+{
+	static const struct happening stop = { LIFE_EV_STOP, 0, 1 };
+	struct world after;
+
+	if (!can_happen(world, LIFE_EV_STOP))
+		return;
+	after = follow(world, &stop);
+	check_end(&after, 5);
+}
+
+/* Would a state act on this event, however impossible it is now? */
+static bool
+has_meaning(enum life_state state, enum life_event event)
+{
+	if (event == LIFE_EV_DEADLINE)
+		return true;
+	if (state == LIFE_RUNNING)
+		return event != LIFE_EV_START && event != LIFE_EV_GONE;
+	return state == LIFE_ENDING && event == LIFE_EV_GONE;
+}
+
+static void
+check_stray_event(const struct world *world, const struct happening *what)
+{
+	struct world after = *world;
+	struct life_step step;
+
+	if (has_meaning(world->life.state, what->event))
+		return;
+	step = lifecycle_step(&after.life, what->event, what->code, what->lived_ms);
+	expect_equal(event_names[what->event], step.actions, 0);
+	expect_equal(event_names[what->event], same(world, &after), true);
+}
+
+enum {
+	WORLDS_MAX = 4096,
+};
+
+struct worlds {
+	struct world all[WORLDS_MAX];
+	size_t n;
+	bool seen[LIFE_N_STATES];
+};
+
+static void
+add_world(struct worlds *worlds, const struct world *world)
+{
+	for (size_t i = 0; i < worlds->n; i++)
+		if (same(&worlds->all[i], world))
+			return;
+	assert_true(worlds->n < WORLDS_MAX);
+	worlds->all[worlds->n++] = *world;
+	worlds->seen[world->life.state] = true;
+}
+
+/* Breadth first: the list is its own queue. */
+static void
+explore(const struct life_policy *policy, struct worlds *worlds)
+{
+	struct world first = { .server = SERVER_NONE };
+
+	lifecycle_init(&first.life, policy);
+	*worlds = (struct worlds){ .n = 0 };
+	add_world(worlds, &first);
+	for (size_t i = 0; i < worlds->n; i++) {
+		const struct world *world = &worlds->all[i];
+
+		check_stop(world);
+		for (size_t h = 0; h < COUNT(happenings); h++) {
+			struct world after;
+
+			if (!can_happen(world, happenings[h].event)) {
+				check_stray_event(world, &happenings[h]);
+				continue;
+			}
+			after = follow(world, &happenings[h]);
+			add_world(worlds, &after);
+		}
+	}
+}
+
+static void
+every_state_that_can_be_reached_keeps_the_rules(void **state)
+{
+	static const struct life_policy policies[] = {
+		{ .restart = LIFE_RESTART_NO },
+		{ .restart = LIFE_RESTART_NO, .stop_timeout_ms = 10, .restart_timeout_ms = 10 },
+		{ .restart = LIFE_RESTART_NO, .drain_delay_ms = 10, .restart_timeout_ms = 10 },
+		{ .restart = LIFE_RESTART_ALWAYS },
+		{ .restart = LIFE_RESTART_ALWAYS, .restart_limit = 2 },
+		{ .restart = LIFE_RESTART_ALWAYS,
+		    .restart_delay_ms = 10,
+		    .restart_delay_max_ms = 80,
+		    .stop_timeout_ms = 10,
+		    .restart_timeout_ms = 10 },
+		{ .restart = LIFE_RESTART_ON_FAILURE,
+		    .restart_delay_ms = 10,
+		    .restart_delay_max_ms = 80,
+		    .restart_limit = 3,
+		    .drain_delay_ms = 10,
+		    .stop_timeout_ms = 10,
+		    .restart_timeout_ms = 10 },
+		{ .restart = LIFE_RESTART_ON_FAILURE,
+		    .restart_delay_ms = 10,
+		    .restart_delay_max_ms = 20,
+		    .drain_delay_ms = 10,
+		    .restart_timeout_ms = 10 },
+	};
+	static struct worlds worlds;
+	bool seen[LIFE_N_STATES] = { false };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(policies); i++) {
+		explore(&policies[i], &worlds);
+		for (enum life_state s = 0; s < LIFE_N_STATES; s++)
+			seen[s] = seen[s] || worlds.seen[s];
+	}
+	for (enum life_state s = 0; s < LIFE_N_STATES; s++)
+		expect_equal(life_state_name(s), seen[s], true);
+}
+
+/* The driver does the actions of a step in the order of their values. */
+static void
+what_is_left_is_signalled_before_the_next_server_is_started(void **state)
+{
+	(void)state;
+	assert_true(LIFE_KILL < LIFE_SPAWN);
+	assert_true(LIFE_CLEAR < LIFE_SPAWN);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_state_answers_each_event_as_the_table_says),
+		cmocka_unit_test(every_state_has_a_name_of_its_own),
+		cmocka_unit_test(without_options_the_first_end_is_the_last),
+		cmocka_unit_test(without_a_stop_timeout_nobody_is_killed),
+		cmocka_unit_test(a_drain_comes_before_the_signal_and_without_a_timeout_disarms),
+		cmocka_unit_test(a_second_stop_ends_the_drain_and_a_third_is_passed_on),
+		cmocka_unit_test(a_server_that_ends_while_it_drains_is_not_started_again),
+		cmocka_unit_test(a_server_that_outlives_stop_timeout_is_killed),
+		cmocka_unit_test(a_server_that_outlives_sigkill_is_left_with_137),
+		cmocka_unit_test(a_restart_that_was_asked_for_happens_at_once_and_is_not_counted),
+		cmocka_unit_test(stop_wins_over_a_restart_in_progress),
+		cmocka_unit_test(stop_after_the_sigkill_of_a_restart_waits_one_more_second),
+		cmocka_unit_test(stop_during_the_back_off_ends_with_the_last_code),
+		cmocka_unit_test(stop_while_the_remains_are_cleared_ends_with_the_last_code),
+		cmocka_unit_test(restart_during_the_back_off_does_not_wait),
+		cmocka_unit_test(what_is_left_of_a_group_is_killed_before_the_next_server),
+		cmocka_unit_test(a_command_that_never_worked_is_not_tried_again),
+		cmocka_unit_test(a_command_that_worked_once_is_tried_again),
+		cmocka_unit_test(refusals_back_off_five_times_and_end_with_71),
+		cmocka_unit_test(a_server_that_came_up_forgives_all_refusals),
+		cmocka_unit_test(a_policy_says_which_ends_are_followed_by_a_start),
+		cmocka_unit_test(the_back_off_doubles_up_to_its_maximum),
+		cmocka_unit_test(the_back_off_stays_at_its_maximum_for_ever),
+		cmocka_unit_test(sixty_seconds_of_life_start_the_count_anew),
+		cmocka_unit_test(after_so_many_restarts_the_last_code_is_the_end),
+		cmocka_unit_test(every_state_that_can_be_reached_keeps_the_rules),
+		cmocka_unit_test(what_is_left_is_signalled_before_the_next_server_is_started),
+	};
+
+	return cmocka_run_group_tests_name("lifecycle", tests, NULL, NULL);
+}
