@@ -8,8 +8,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Must be a directory: 0, or -1 and *err. */
-int agent_check_dir(const char *agent_dir, struct error *err);
+/* 0 if this is a directory, else a negative errno. */
+int agent_check_dir(const char *path);
 
 /*
  * The venv (PEP 405: it has a pyvenv.cfg) beside AGENT_DIR, else /app/.venv; false if neither

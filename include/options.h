@@ -134,6 +134,16 @@ void options_free(struct config *cfg);
 /* Did somebody set this option (by any means but the default)? */
 bool options_is_set(const struct config *cfg, const char *section, const char *name);
 
+/* The default of an option as text, or NULL. */
+const char *options_fallback(const char *section, const char *name);
+
+/*
+ * A value that is good as such but not here: fill *err with the place where it was set and the
+ * reason, in the form of options_set(), and return -1.
+ */
+int options_complain(const struct config *cfg, const char *section, const char *name,
+    const char *reason, struct error *err);
+
 /* Print every option with its value and origin: aligned text, or one JSON array. */
 void options_print(const struct config *cfg, FILE *out, bool json);
 

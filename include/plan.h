@@ -19,7 +19,8 @@ enum {
 struct plan {
 	struct config config;
 	struct privs privs;
-	bool switches; /* from root to privs; else privs is who we are */
+	bool switches;      /* from root to privs; else privs is who we are */
+	bool cannot_switch; /* user.name asks for somebody else, but we are not root */
 	struct env env;
 	char *const *argv;
 	const char *home;               /* of the user, one that exists */
@@ -29,6 +30,9 @@ struct plan {
 	char *module_argv[4];
 };
 
+/* Are enough descriptors allowed? 0, or initd's exit code with *err filled. */
+int plan_limits(struct error *err);
+
 /*
  * Each step needs those before it and returns 0, or initd's exit code with *err filled. The text
  * of `environ` and of *cmd must outlive the plan. plan_config() comes first, and plan_free() is due
@@ -37,11 +41,9 @@ struct plan {
 int plan_config(
     struct plan *plan, const struct cmdline *cmd, char *const *environ, struct error *err);
 int plan_user(struct plan *plan, struct error *err);
-int plan_agent_dir(struct plan *plan, const struct cmdline *cmd, struct error *err);
+int plan_dirs(struct plan *plan, const struct cmdline *cmd, struct error *err);
 int plan_environment(struct plan *plan, char *const *environ, struct error *err);
 int plan_command(struct plan *plan, const struct cmdline *cmd, struct error *err);
-int plan_limits(struct error *err);
-
 void plan_free(struct plan *plan);
 
 #endif

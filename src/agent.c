@@ -13,17 +13,13 @@
 #include <unistd.h>
 
 int
-agent_check_dir(const char *agent_dir, struct error *err)
+agent_check_dir(const char *path)
 {
 	struct stat st;
 
-	if (stat(agent_dir, &st) < 0)
-		return error_set(
-		    err, "server.agent_dir (AGENT_DIR) %.200s: %s", agent_dir, strerror(errno));
-	if (!S_ISDIR(st.st_mode))
-		return error_set(
-		    err, "server.agent_dir (AGENT_DIR) %.200s: %s", agent_dir, strerror(ENOTDIR));
-	return 0;
+	if (stat(path, &st) < 0)
+		return -errno;
+	return S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
 }
 
 /* DIR/.venv, if it fits and is one. */
@@ -111,8 +107,7 @@ agent_find_module(const char *agent_dir, char *module, size_t size, struct error
 	bool one = false, two = false;
 
 	if (!dir)
-		return error_set(
-		    err, "server.agent_dir (AGENT_DIR) %.200s: %s", agent_dir, strerror(errno));
+		return error_set(err, "%.200s: %s", agent_dir, strerror(errno));
 	while (!two && (entry = readdir(dir))) {
 		if (!package_module(dirfd(dir), entry->d_name, one ? other : found, sizeof found))
 			continue;

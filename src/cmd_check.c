@@ -73,17 +73,18 @@ check_user(struct report *report, struct plan *plan)
 }
 
 static void
-check_agent_dir(struct report *report, struct plan *plan, const struct cmdline *cmd)
+check_dirs(struct report *report, struct plan *plan, const struct cmdline *cmd)
 {
 	struct error err;
-	int code = plan_agent_dir(plan, cmd, &err);
+	int code = plan_dirs(plan, cmd, &err), status = agent_check_dir(plan->config.agent_dir);
 
 	if (code != 0)
-		find(report, "agent_dir", code, "%s", err.msg);
-	else if (agent_check_dir(plan->config.agent_dir, &err) < 0)
-		find(report, "agent_dir", WARNING, "%s", err.msg);
+		find(report, "dirs", code, "%s", err.msg);
+	else if (status < 0)
+		find(report, "dirs", WARNING, "server.agent_dir %s: %s", plan->config.agent_dir,
+		    strerror(-status));
 	else
-		find(report, "agent_dir", 0, "%s", plan->config.agent_dir);
+		find(report, "dirs", 0, "server.agent_dir %s", plan->config.agent_dir);
 }
 
 static void
@@ -171,7 +172,7 @@ print_report(struct report *report, struct plan *plan, const struct cmdline *cmd
 	options_print(&plan->config, stdout, report->json);
 	(void)fputs(report->json ? ",\n  \"findings\": [" : "\n", stdout);
 	check_user(report, plan);
-	check_agent_dir(report, plan, cmd);
+	check_dirs(report, plan, cmd);
 	check_environment(report, plan);
 	check_command(report, plan, cmd);
 	check_port(report, plan);

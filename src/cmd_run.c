@@ -21,13 +21,11 @@ make_plan(struct plan *plan, const struct cmdline *cmd, struct log *log, struct 
 	if (code == 0)
 		code = plan_user(plan, err);
 	if (code == 0)
-		code = plan_agent_dir(plan, cmd, err);
+		code = plan_dirs(plan, cmd, err);
 	if (code == 0)
 		code = plan_environment(plan, environ, err);
 	if (code == 0)
 		code = plan_command(plan, cmd, err);
-	if (code == 0)
-		code = plan_limits(err);
 	return code;
 }
 
@@ -42,16 +40,11 @@ say_shortfalls(struct log *log, unsigned shortfalls)
 		    "the server cannot reopen /dev/stdout and /dev/stderr: add --cap-add=CHOWN, or run with --user");
 }
 
-/* Somebody asked for a user that a process without root cannot become; an orchestrator's --user counts more. */
 static void
-say_unswitched(struct log *log, const struct plan *plan)
+say_cannot_switch(struct log *log, const struct plan *plan)
 {
 	char user[128];
 
-	if (plan->privs.uid == 0 || plan->switches ||
-	    !options_is_set(&plan->config, "user", "name") ||
-	    strcmp(plan->config.user, plan->privs.name) == 0)
-		return;
 	privs_text(&plan->privs, user, sizeof user);
 	log_line(
 	    log, LOG_WARN, "not root: staying %s instead of user.name %s", user, plan->config.user);
@@ -68,7 +61,8 @@ take_identity(const struct plan *plan, struct log *log, struct error *err)
 	if (privs_seal(plan->config.no_new_privs, err) < 0)
 		return EXIT_CODE_PRIVILEGES;
 	say_shortfalls(log, shortfalls);
-	say_unswitched(log, plan);
+	if (plan->cannot_switch)
+		say_cannot_switch(log, plan);
 	return 0;
 }
 
@@ -82,9 +76,11 @@ cmd_run(int argc, char **argv, const struct proc_signals *inherited)
 	int code;
 
 	log_init(&log);
-	if (cmdline_parse(&cmd, argc, argv, false, &err) < 0) {
+	code =
+	    cmdline_parse(&cmd, argc, argv, false, &err) < 0 ? EXIT_CODE_USAGE : plan_limits(&err);
+	if (code != 0) {
 		log_line(&log, LOG_ERROR, "%s", err.msg);
-		return EXIT_CODE_USAGE;
+		return code;
 	}
 	code = make_plan(&plan, &cmd, &log, &err);
 	if (code == 0) {

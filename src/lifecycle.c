@@ -160,15 +160,15 @@ kill_group(struct lifecycle *life)
 	return go_with_deadline(life, life->state, LIFE_KILL, LIFE_GRACE_MS);
 }
 
-/* Told to stop during a restart. It was signalled already, and many servers take a second signal for "at once". */
+/*
+ * Told to stop during a restart: passed on like every further stop, because the restart's signal
+ * may have been another one, and "at once" is what a second one means to many servers.
+ */
 static struct life_step
 stop_wins(struct lifecycle *life)
 {
-	uint64_t timeout_ms = life->killed ? LIFE_GRACE_MS : life->policy.stop_timeout_ms;
-
-	if (timeout_ms == 0)
-		return go(life, LIFE_STOPPING, LIFE_DISARM);
-	return go_with_deadline(life, LIFE_STOPPING, 0, timeout_ms);
+	return ask(
+	    life, LIFE_STOPPING, life->killed ? LIFE_GRACE_MS : life->policy.stop_timeout_ms);
 }
 
 static struct life_step

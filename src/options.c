@@ -198,6 +198,27 @@ static const struct {
 	const char *name, *value;
 } env_defaults[] = { { "PYTHONUNBUFFERED", "1" } };
 
+/* ---- where a value comes from ---- */
+
+/* toupper(3) of the C locale. */
+static int
+to_upper(char c)
+{
+	return c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c;
+}
+
+/* INITD_SECTION_NAME; the names of variables have their case already. */
+static void
+variable_text(const struct option_place *at, char *buf, size_t size)
+{
+	size_t section_length = strlen("INITD_") + strlen(at->section);
+	bool any_case = strcmp(at->section, env_section) == 0;
+
+	(void)snprintf(buf, size, "INITD_%s_%s", at->section, at->name);
+	for (size_t i = 0; buf[i] && (!any_case || i < section_length); i++)
+		buf[i] = (char)to_upper(buf[i]);
+}
+
 /* ---- one value into its place ---- */
 
 /* A value's text is shown up to a length that leaves room for the reason. */
@@ -447,17 +468,28 @@ options_has_section(const char *section)
 	return strcmp(section, signals_section) == 0 || strcmp(section, env_section) == 0;
 }
 
+static const struct option *
+find_option(const char *section, const char *name)
+{
+	/* The names first: they differ more often. */
+	for (const struct option *option = options; option < options + N_OPTIONS; option++)
+		if (strcmp(option->name, name) == 0 && strcmp(option->section, section) == 0)
+			return option;
+	return NULL;
+}
+
 int
 options_set(struct config *cfg, const struct option_place *at, struct error *err)
 {
+	const struct option *option;
+
 	if (strcmp(at->section, signals_section) == 0)
 		return set_signal_rule(cfg, at, err);
 	if (strcmp(at->section, env_section) == 0)
 		return set_env(cfg, at, err);
-	for (const struct option *option = options; option < options + N_OPTIONS; option++)
-		if (strcmp(option->section, at->section) == 0 &&
-		    strcmp(option->name, at->name) == 0)
-			return set_option(cfg, option, at, err);
+	option = find_option(at->section, at->name);
+	if (option)
+		return set_option(cfg, option, at, err);
 	return refuse(
 	    at, err, options_has_section(at->section) ? "unknown option" : "unknown section");
 }
@@ -497,10 +529,35 @@ options_set_defaults(struct config *cfg, struct error *err)
 bool
 options_is_set(const struct config *cfg, const char *section, const char *name)
 {
-	for (size_t i = 0; i < N_OPTIONS; i++)
-		if (strcmp(options[i].section, section) == 0 && strcmp(options[i].name, name) == 0)
-			return cfg->settings[i].source > CONFIG_DEFAULT;
-	return false;
+	const struct option *option = find_option(section, name);
+
+	return option && cfg->settings[option - options].source > CONFIG_DEFAULT;
+}
+
+const char *
+options_fallback(const char *section, const char *name)
+{
+	const struct option *option = find_option(section, name);
+
+	return option ? option->fallback : NULL;
+}
+
+int
+options_complain(const struct config *cfg, const char *section, const char *name,
+    const char *reason, struct error *err)
+{
+	const struct option *option = find_option(section, name);
+	char variable[64];
+	struct option_place at = { .path = cfg->path, .section = section, .name = name };
+
+	if (!option)
+		return error_set(err, "%s.%s: %s", section, name, reason);
+	at.setting = &cfg->settings[option - options];
+	at.variable = variable;
+	variable_text(&at, variable, sizeof variable);
+	if (at.setting->source == CONFIG_ALIAS)
+		at.variable = option->alias;
+	return refuse(&at, err, reason);
 }
 
 /* ---- printing ---- */
@@ -512,25 +569,6 @@ struct printer {
 	bool json;
 	unsigned n;
 };
-
-/* toupper(3) of the C locale. */
-static int
-to_upper(char c)
-{
-	return c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c;
-}
-
-/* INITD_SECTION_NAME; the names of variables have their case already. */
-static void
-variable_text(const struct option_place *at, char *buf, size_t size)
-{
-	size_t section_length = strlen("INITD_") + strlen(at->section);
-	bool any_case = strcmp(at->section, env_section) == 0;
-
-	(void)snprintf(buf, size, "INITD_%s_%s", at->section, at->name);
-	for (size_t i = 0; buf[i] && (!any_case || i < section_length); i++)
-		buf[i] = (char)to_upper(buf[i]);
-}
 
 static void
 origin_text(const struct config *cfg, const struct option_place *at, char *buf, size_t size)

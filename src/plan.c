@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define PASSWD_PATH "/etc/passwd"
@@ -34,6 +33,7 @@ plan_config(struct plan *plan, const struct cmdline *cmd, char *const *environ, 
 
 	/* Not all of it: the paths would be pages of zeros. */
 	plan->switches = false;
+	plan->cannot_switch = false;
 	plan->env.vars = NULL;
 	plan->argv = NULL;
 	plan->venv[0] = '\0';
@@ -44,11 +44,18 @@ plan_config(struct plan *plan, const struct cmdline *cmd, char *const *environ, 
 static const char *
 usable_home(const char *home)
 {
-	struct stat st;
+	return *home && agent_check_dir(home) == 0 ? home : "/tmp";
+}
 
-	if (*home && stat(home, &st) == 0 && S_ISDIR(st.st_mode))
-		return home;
-	return "/tmp";
+/* Without root nobody can be become: it is worth a word if user.name asks for somebody else. */
+static bool
+is_somebody_else(const struct privs *privs, const struct privs_spec *wanted)
+{
+	struct privs other;
+	struct error ignored; /* who is unknown is somebody else */
+
+	return privs_resolve(&other, wanted, &ignored) < 0 || other.uid != privs->uid ||
+	       (strchr(wanted->user, ':') && other.gid != privs->gid);
 }
 
 int
@@ -61,6 +68,8 @@ plan_user(struct plan *plan, struct error *err)
 
 	if (geteuid() != 0) {
 		privs_current(privs, PASSWD_PATH);
+		plan->cannot_switch =
+		    options_is_set(&plan->config, "user", "name") && is_somebody_else(privs, &spec);
 	} else {
 		if (privs_resolve(privs, &spec, err) < 0)
 			return EXIT_CODE_PRIVILEGES;
@@ -69,6 +78,14 @@ plan_user(struct plan *plan, struct error *err)
 	}
 	plan->home = usable_home(privs->home);
 	return 0;
+}
+
+static int
+check_dir(const struct config *config, const char *name, const char *path, struct error *err)
+{
+	int status = agent_check_dir(path);
+
+	return status < 0 ? options_complain(config, "server", name, strerror(-status), err) : 0;
 }
 
 /* Exported, it must mean the same in any working directory. */
@@ -81,28 +98,31 @@ make_absolute(struct plan *plan, struct error *err)
 	if (given[0] == '/')
 		return 0;
 	if (!getcwd(plan->agent_dir, sizeof plan->agent_dir))
-		return error_set(
-		    err, "server.agent_dir (AGENT_DIR) %.200s: %s", given, strerror(errno));
+		return options_complain(&plan->config, "server", "agent_dir", strerror(errno), err);
 	length = strlen(plan->agent_dir);
-	if ((size_t)snprintf(plan->agent_dir + length, sizeof plan->agent_dir - length, "/%s",
-		given) >= sizeof plan->agent_dir - length)
-		return error_set(
-		    err, "server.agent_dir (AGENT_DIR) %.200s: %s", given, strerror(ENAMETOOLONG));
+	if (length + 1 + strlen(given) >= sizeof plan->agent_dir)
+		return options_complain(
+		    &plan->config, "server", "agent_dir", strerror(ENAMETOOLONG), err);
+	(void)stpcpy(stpcpy(plan->agent_dir + length, "/"), given);
 	plan->config.agent_dir = plan->agent_dir;
 	return 0;
 }
 
 int
-plan_agent_dir(struct plan *plan, const struct cmdline *cmd, struct error *err)
+plan_dirs(struct plan *plan, const struct cmdline *cmd, struct error *err)
 {
 	const struct config *config = &plan->config;
 	bool is_needed = !cmd->operands[0] && !config->command;
+	/* To an initd below this one, what we exported is not somebody's wish. */
+	bool is_wanted = options_is_set(config, "server", "agent_dir") &&
+			 strcmp(config->agent_dir, options_fallback("server", "agent_dir")) != 0;
 
 	if (make_absolute(plan, err) < 0)
 		return EXIT_CODE_CONFIG;
 	/* The default may be missing in an image that is no Python agent: `docker run IMAGE bash`. */
-	if ((is_needed || options_is_set(config, "server", "agent_dir")) &&
-	    agent_check_dir(config->agent_dir, err) < 0)
+	if ((is_needed || is_wanted) && check_dir(config, "agent_dir", config->agent_dir, err) < 0)
+		return EXIT_CODE_CONFIG;
+	if (config->working_dir && check_dir(config, "working_dir", config->working_dir, err) < 0)
 		return EXIT_CODE_CONFIG;
 	return 0;
 }
@@ -161,6 +181,7 @@ plan_command(struct plan *plan, const struct cmdline *cmd, struct error *err)
 		plan->module_argv[0] = python_name(plan->env.vars);
 		plan->module_argv[1] = dash_m;
 		plan->module_argv[2] = plan->module;
+		plan->module_argv[3] = NULL;
 		plan->argv = plan->module_argv;
 	}
 	return 0;

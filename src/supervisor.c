@@ -360,11 +360,13 @@ on_child_change(void *arg, pid_t pid, int wstatus)
 	}
 }
 
-/* The server is in the foreground again if our shell put us there. */
+/* Our shell continued us: the server goes on too, in the foreground if that is where we are. */
 static void
 resume(struct supervisor *sv)
 {
-	if (sv->has_terminal && sv->pid > 0 && terminal_is_ours())
+	if (sv->pid == 0)
+		return;
+	if (terminal_is_ours())
 		terminal_give(sv->pid);
 	(void)proc_kill_group(sv->pid, SIGCONT);
 }
@@ -411,8 +413,10 @@ on_signal(void *arg, int signum, pid_t sender)
 		reap(sv);
 		return;
 	}
-	if (signum == SIGCONT)
+	if (signum == SIGCONT && sv->has_terminal) {
 		resume(sv);
+		return;
+	}
 	log_line(sv->spec.log, LOG_DEBUG, "%s from pid %d", signal_name(signum, name), (int)sender);
 	switch (rule.action) {
 	case SIGNAL_IGNORE:

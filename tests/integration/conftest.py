@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: MIT
+"""The fixtures of the integration tests: a lab for all, a room and any number of initds for each."""
+
+import pytest
+
+import pidns
+
+
+@pytest.fixture(scope="session")
+def lab(initd_binary):
+    reason = pidns.refusal()
+    if reason:
+        pytest.skip(reason)
+    lab = pidns.Lab(initd_binary)
+    yield lab
+    lab.remove()
+
+
+@pytest.fixture
+def room(lab):
+    """A directory that every uid can write to."""
+    return lab.room()
+
+
+@pytest.fixture
+def initd(lab):
+    """initd(*argv, **how) starts one; what is left of them ends with the test."""
+    runs = []
+
+    def start(*argv, **how):
+        run = pidns.Run(lab, argv, **how)
+        runs.append(run)
+        return run
+
+    yield start
+    for run in runs:
+        run.close()
+        print(run.transcript())
+
+
+@pytest.fixture
+def traced(initd, lab):
+    """traced(strace's words, *argv, **how): the same under strace."""
+    traces = []
+
+    def start(words, *argv, **how):
+        traces.append(pidns.Trace(initd, lab, words, *argv, **how))
+        return traces[-1]
+
+    yield start
+    for trace in traces:
+        trace.close()
