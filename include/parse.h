@@ -45,7 +45,7 @@ bool code_set_has(const struct code_set *set, int code);
  */
 bool parse_words(const char *text, char ***out);
 
-/* "SIGTERM", "SIGRTMIN+3"; "signal 42" for what has no name. Returns buf. */
+/* "SIGTERM", "SIGRTMIN+3"; "signal 42" for what has no name. May be written to buf. */
 const char *signal_name(int signum, char buf[16]);
 
 #endif

@@ -126,7 +126,8 @@ read_environment(struct config *cfg, char *const *environ, struct error *err)
 	const struct option *option;
 
 	for (char *const *variable = environ; *variable; variable++)
-		if (strncmp(*variable, ENVIRONMENT_PREFIX, strlen(ENVIRONMENT_PREFIX)) == 0 &&
+		if (**variable == *ENVIRONMENT_PREFIX &&
+		    strncmp(*variable, ENVIRONMENT_PREFIX, strlen(ENVIRONMENT_PREFIX)) == 0 &&
 		    read_prefixed(cfg, *variable, err) < 0)
 			return -1;
 	for (size_t i = 0; (option = options_row(i)); i++)

@@ -51,7 +51,8 @@ log_detach(struct log *log)
 	/* A regular file never blocks, and its offset must stay shared with the child. */
 	if (!S_ISFIFO(st.st_mode) && !S_ISCHR(st.st_mode))
 		return;
-	fd = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	/* openat: musl's open(2) sets O_CLOEXEC by a second system call, for kernels before 2.6.23. */
+	fd = openat(AT_FDCWD, "/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0)
 		return;
 	log->fd = fd;

@@ -10,40 +10,40 @@
 
 /* The names are in the rows: a pointer each would have to be relocated at every start. */
 static const struct {
-	char name[7];
+	char name[10];
 	unsigned char signum;
 } signals[] = {
-	{ "HUP", SIGHUP },
-	{ "INT", SIGINT },
-	{ "QUIT", SIGQUIT },
-	{ "ILL", SIGILL },
-	{ "TRAP", SIGTRAP },
-	{ "ABRT", SIGABRT },
-	{ "BUS", SIGBUS },
-	{ "FPE", SIGFPE },
-	{ "KILL", SIGKILL },
-	{ "USR1", SIGUSR1 },
-	{ "SEGV", SIGSEGV },
-	{ "USR2", SIGUSR2 },
-	{ "PIPE", SIGPIPE },
-	{ "ALRM", SIGALRM },
-	{ "TERM", SIGTERM },
-	{ "STKFLT", SIGSTKFLT },
-	{ "CHLD", SIGCHLD },
-	{ "CONT", SIGCONT },
-	{ "STOP", SIGSTOP },
-	{ "TSTP", SIGTSTP },
-	{ "TTIN", SIGTTIN },
-	{ "TTOU", SIGTTOU },
-	{ "URG", SIGURG },
-	{ "XCPU", SIGXCPU },
-	{ "XFSZ", SIGXFSZ },
-	{ "VTALRM", SIGVTALRM },
-	{ "PROF", SIGPROF },
-	{ "WINCH", SIGWINCH },
-	{ "IO", SIGIO },
-	{ "PWR", SIGPWR },
-	{ "SYS", SIGSYS },
+	{ "SIGHUP", SIGHUP },
+	{ "SIGINT", SIGINT },
+	{ "SIGQUIT", SIGQUIT },
+	{ "SIGILL", SIGILL },
+	{ "SIGTRAP", SIGTRAP },
+	{ "SIGABRT", SIGABRT },
+	{ "SIGBUS", SIGBUS },
+	{ "SIGFPE", SIGFPE },
+	{ "SIGKILL", SIGKILL },
+	{ "SIGUSR1", SIGUSR1 },
+	{ "SIGSEGV", SIGSEGV },
+	{ "SIGUSR2", SIGUSR2 },
+	{ "SIGPIPE", SIGPIPE },
+	{ "SIGALRM", SIGALRM },
+	{ "SIGTERM", SIGTERM },
+	{ "SIGSTKFLT", SIGSTKFLT },
+	{ "SIGCHLD", SIGCHLD },
+	{ "SIGCONT", SIGCONT },
+	{ "SIGSTOP", SIGSTOP },
+	{ "SIGTSTP", SIGTSTP },
+	{ "SIGTTIN", SIGTTIN },
+	{ "SIGTTOU", SIGTTOU },
+	{ "SIGURG", SIGURG },
+	{ "SIGXCPU", SIGXCPU },
+	{ "SIGXFSZ", SIGXFSZ },
+	{ "SIGVTALRM", SIGVTALRM },
+	{ "SIGPROF", SIGPROF },
+	{ "SIGWINCH", SIGWINCH },
+	{ "SIGIO", SIGIO },
+	{ "SIGPWR", SIGPWR },
+	{ "SIGSYS", SIGSYS },
 };
 
 enum {
@@ -178,7 +178,7 @@ parse_signal(const char *text, int *out)
 	if (strncasecmp(text, "SIG", 3) == 0)
 		text += 3;
 	for (size_t i = 0; i < N_SIGNALS; i++)
-		if (strcasecmp(text, signals[i].name) == 0) {
+		if (strcasecmp(text, signals[i].name + strlen("SIG")) == 0) {
 			*out = signals[i].signum;
 			return true;
 		}
@@ -189,10 +189,8 @@ const char *
 signal_name(int signum, char buf[16])
 {
 	for (size_t i = 0; i < N_SIGNALS; i++)
-		if (signals[i].signum == signum) {
-			(void)snprintf(buf, 16, "SIG%s", signals[i].name);
-			return buf;
-		}
+		if (signals[i].signum == signum)
+			return signals[i].name;
 	if (signum == SIGNAL_RTMIN)
 		(void)snprintf(buf, 16, "SIGRTMIN");
 	else if (signum > SIGNAL_RTMIN && signum <= SIGNAL_MAX)

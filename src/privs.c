@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
-#include <linux/securebits.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,8 +27,37 @@ enum {
 /* A whole file; where it is small, without an allocation. */
 struct file {
 	char *text;
+	size_t length;
 	char small[4096];
 };
+
+/* Read up to `size` bytes in all; less is the end of a regular file. False if that fails. */
+static bool
+read_up_to(int fd, struct file *file, size_t size)
+{
+	ssize_t n = read(fd, file->text + file->length, size - file->length);
+
+	file->length += n > 0 ? (size_t)n : 0;
+	return n >= 0;
+}
+
+/* The rest of a file that is not small, or said nothing: only now is it worth asking what it is. */
+static int
+read_rest(int fd, struct file *file, const char *path, struct error *err)
+{
+	struct stat st;
+	char *text;
+
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > FILE_MAX_BYTES)
+		return error_set(err, "%s: expected a regular file of at most 16 MB", path);
+	text = malloc((size_t)st.st_size + sizeof file->small);
+	if (!text)
+		return error_set(err, "%s: %s", path, strerror(errno));
+	file->text = (char *)memcpy(text, file->small, file->length);
+	if (!read_up_to(fd, file, (size_t)st.st_size))
+		return error_set(err, "%s: %s", path, strerror(errno));
+	return 0;
+}
 
 /*
  * The C library's getpwnam(3) is NSS: in a static glibc it loads modules and talks to nscd. A
@@ -39,30 +67,20 @@ static int
 read_file(struct file *file, const char *path, struct error *err)
 {
 	int fd = open(path, O_RDONLY | O_NONBLOCK); /* closed before anything forks */
-	struct stat st = { 0 };
-	size_t length = 0;
-	ssize_t n = 1;
+	int status = 0;
 
 	file->text = file->small;
+	file->length = 0;
 	if (fd < 0 && errno != ENOENT && errno != ENOTDIR)
-		return error_set(err, "%s: %s", path, strerror(errno));
-	if (fd >= 0 &&
-	    (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > FILE_MAX_BYTES)) {
-		(void)close(fd);
-		return error_set(err, "%s: expected a regular file of at most 16 MB", path);
-	}
-	if ((size_t)st.st_size >= sizeof file->small)
-		file->text = malloc((size_t)st.st_size + 1);
-	while (file->text && n > 0 && length < (size_t)st.st_size) {
-		n = read(fd, file->text + length, (size_t)st.st_size - length);
-		length += n > 0 ? (size_t)n : 0;
-	}
+		status = error_set(err, "%s: %s", path, strerror(errno));
+	else if (fd >= 0 && !read_up_to(fd, file, sizeof file->small - 1))
+		status = error_set(err, "%s: %s", path, strerror(errno));
+	else if (fd >= 0 && (file->length == 0 || file->length == sizeof file->small - 1))
+		status = read_rest(fd, file, path, err);
+	file->text[file->length] = '\0';
 	if (fd >= 0)
 		(void)close(fd);
-	if (!file->text || n < 0)
-		return error_set(err, "%s: %s", path, strerror(errno));
-	file->text[length] = '\0';
-	return 0;
+	return status;
 }
 
 static void
@@ -428,18 +446,18 @@ privs_may_switch(void)
 }
 
 /*
- * A program that root executes is permitted all of the bounding set, so what is permitted to us is
- * what there is to drop; that saves asking for each of 64. With securebits that is not so.
- * Without CAP_SETPCAP it stays; no_new_privs makes it useless then.
+ * A program that root executes is permitted all of the bounding set (but under unusual securebits),
+ * so what is permitted to us is what there is to drop; that saves asking for each of 64. Without
+ * CAP_SETPCAP it stays; no_new_privs makes it useless in any case, this is the second layer.
  */
 static void
 empty_bounding_set(void)
 {
-	struct __user_cap_data_struct data[2];
-	uint64_t held = UINT64_MAX;
+	struct __user_cap_data_struct data[2] = { 0 };
+	uint64_t held;
 
-	if (get_capabilities(data) == 0 && prctl(PR_GET_SECUREBITS) == 0)
-		held = (uint64_t)data[1].permitted << 32 | data[0].permitted;
+	(void)get_capabilities(data); /* cannot fail on ourselves */
+	held = (uint64_t)data[1].permitted << 32 | data[0].permitted;
 	for (unsigned cap = 0; cap < 64; cap++)
 		if (held >> cap & 1 && prctl(PR_CAPBSET_DROP, cap) < 0)
 			break;

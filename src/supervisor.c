@@ -326,10 +326,12 @@ advance(struct supervisor *sv, enum life_event event, int code)
 {
 	while (event != LIFE_N_EVENTS) {
 		enum life_state before = sv->life.state;
-		struct life_step step = lifecycle_step(&sv->life, event, code, now_ms());
+		/* The first clock reading of a process looks for the vDSO; the server need not wait for that. */
+		uint64_t now = event == LIFE_EV_START ? 0 : now_ms();
+		struct life_step step = lifecycle_step(&sv->life, event, code, now);
 
-		say_step(sv, before, &step);
 		event = act(sv, &step, &code);
+		say_step(sv, before, &step);
 	}
 }
 

@@ -151,6 +151,8 @@ class Lab:
         shutil.copytree(HELPERS, self.helpers, ignore=shutil.ignore_patterns("__pycache__"))
         for path in (self.helpers, *self.helpers.iterdir()):
             path.chmod(0o755)
+        # Only such a build is linked dynamically.
+        self.sanitized = b"__asan_init" in self.binary.read_bytes()
         self.python = find_python()
         self.n_dirs = 0
         self.default_etc = self.etc()
@@ -181,7 +183,7 @@ class Lab:
 
     def without_proc(self):
         """Mounts that hide /proc; none for a build with a sanitizer, which needs it for itself."""
-        return [] if b"__asan_init" in self.binary.read_bytes() else [(self.room(), "/proc")]
+        return [] if self.sanitized else [(self.room(), "/proc")]
 
     def script(self, path, text):
         path.write_text(text)

@@ -254,11 +254,12 @@ a_signal_is_a_name_or_a_number_from_1_to_64(void **state)
 static void
 the_name_of_a_signal_leads_back_to_its_number(void **state)
 {
-	char name[16];
+	char buf[16];
 
 	(void)state;
 	for (int signum = 1; signum <= SIGNAL_MAX; signum++) {
-		assert_ptr_equal(signal_name(signum, name), name);
+		const char *name = signal_name(signum, buf);
+
 		/* 32 and 33 belong to the libc and have no name. */
 		expect_signal(name, signum == 32 || signum == 33 ? REFUSED_INT : signum);
 	}
