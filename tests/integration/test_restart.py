@@ -114,10 +114,11 @@ def test_a_term_during_the_back_off_ends_at_once_with_the_servers_code(ending):
 
 
 def test_other_signals_during_the_back_off_have_nobody_to_go_to(ending):
-    run = ending([3, 0], "-o", "server.restart=on-failure", "-o", "server.restart_delay=300ms")
+    run = ending([3, 0], "-o", "server.restart=on-failure", "-o", "server.restart_delay=30s",
+                 "-o", "signals.SIGUSR2=restart")
     run.logs("starting again")
-    run.kill(signal.SIGHUP)
-    run.kill(signal.SIGUSR1)
+    for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+        run.kill(number)
     assert run.wait() == 0
     assert runs(run) == 2
 
