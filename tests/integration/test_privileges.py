@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from harness import wait_until
 from pidns import GROUP, PASSWD, Reader, needs_real_root, read_status
 
 STATUS = ["/bin/cat", "/proc/self/status"]
@@ -331,7 +332,7 @@ def test_a_terminal_that_nobody_controls_can_be_opened_again(initd):
     run = initd(*ECHO, stdout=slave)
     os.close(slave)
     assert run.wait() == 0
-    assert "out" in reader.text
+    wait_until(lambda: "out" in reader.text)
     reader.close()
 
 

@@ -78,7 +78,7 @@ def test_nothing_left_means_no_delay(initd):
     begun = time.monotonic()
     run.kill(signal.SIGTERM)
     assert run.wait() == 143
-    assert time.monotonic() - begun < 0.5
+    assert time.monotonic() - begun < 0.9
 
 
 def test_what_is_left_gets_a_term_and_time_to_end(initd):
@@ -101,7 +101,7 @@ def test_what_is_left_and_does_not_end_costs_one_second(initd):
     begun = time.monotonic()
     os.kill(child, signal.SIGKILL)
     assert run.wait() == 137
-    assert 0.9 <= time.monotonic() - begun < 2
+    assert 0.9 <= time.monotonic() - begun < 5
 
 
 def test_a_further_term_while_initd_waits_for_the_rest_changes_no_code(initd):
