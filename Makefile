@@ -7,7 +7,7 @@ DESTDIR ?=
 PKG_CONFIG ?= pkg-config
 PYTHON  ?= python3
 
-CPPFLAGS_OURS = -Iinclude -D_GNU_SOURCE -DINITD_VERSION='"$(VERSION)"'
+CPPFLAGS_OURS = -Iinclude -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DINITD_VERSION='"$(VERSION)"'
 WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings \
            -Wformat=2 -Wvla -Wswitch-enum -Wconversion -Wundef -Wpointer-arith
 CFLAGS_OURS = -std=c17 -Os -fPIE -ffunction-sections -fdata-sections $(WARNINGS) $(if $(WERROR),-Werror)
@@ -20,7 +20,9 @@ CFLAGS_OURS += -g -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-
 LINK_KIND = -pie -fsanitize=address,undefined
 else
 CFLAGS_OURS += $(HARDENING) -fno-asynchronous-unwind-tables
-LINK_KIND ?= -static-pie -Wl,-s$(call ld_option,--no-warnings)
+# Fedora has no static inih; there the binary needs its shared libraries.
+LINK_KIND ?= $(if $(findstring /,$(shell $(CC) -print-file-name=libinih.a)),-static-pie,-pie) \
+    -Wl,-s$(call ld_option,--no-warnings)
 endif
 
 # glibc's linker warns of getpwuid_r in libuv, which is not in our binary: --gc-sections drops it.
@@ -28,7 +30,7 @@ ld_option = $(if $(shell $(CC) -Wl,$(1) -xc /dev/null -shared -o /dev/null 2>/de
 comma = ,
 
 # libuv's static archive has a name of its own where CMake built it.
-UV = $(shell $(PKG_CONFIG) --exists libuv-static 2>/dev/null && echo libuv-static || echo libuv)
+UV := $(shell $(PKG_CONFIG) --exists libuv-static 2>/dev/null && echo libuv-static || echo libuv)
 LIB_CFLAGS ?= $(shell $(PKG_CONFIG) --cflags $(UV) inih)
 LIBS ?= $(shell $(PKG_CONFIG) --static --libs $(UV) inih)
 
@@ -44,12 +46,12 @@ all: $(OUT)/initd
 
 $(OUT)/initd: $(OBJECTS)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(LINK_KIND) $(LDFLAGS_OURS) $(LDFLAGS) -o $@ $(LINK_FIRST) $^ $(LIBS) $(LINK_LAST)
+	$(Q)$(CC) $(LINK_KIND) $(LDFLAGS_OURS) $(CFLAGS) $(LDFLAGS) -o $@ $(LINK_FIRST) $^ $(LIBS) $(LINK_LAST)
 
 $(OUT)/obj/%.o: src/%.c Makefile
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
-	$(Q)$(CC) $(CPPFLAGS_OURS) $(LIB_CFLAGS) $(CPPFLAGS) $(CFLAGS_OURS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(CPPFLAGS_OURS) $(LIB_CFLAGS) $(CFLAGS_OURS) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 -include $(wildcard $(OUT)/obj/*.d)
 
@@ -68,6 +70,7 @@ musl:
 ifneq ($(IS_MUSL),)
 	$(MAKE) OUT=$(MUSL)
 else
+	@$(call install_missing,MUSL)
 	$(MAKE) $(MUSL)/lib/libuv.a
 	$(MAKE) OUT=$(MUSL) CC=musl-gcc \
 	    LIB_CFLAGS='-idirafter $(MUSL)/kernel -I$(MUSL)/libuv/include -isystem $(MUSL)/inih' \
@@ -78,7 +81,7 @@ else
 endif
 
 MULTIARCH = $(shell $(CC) -print-multiarch)
-MUSL_LIB = /usr/lib/$(MULTIARCH:-gnu=-musl)
+MUSL_LIB = /usr/lib/$(subst -gnu,-musl,$(MULTIARCH))
 
 # musl-gcc sees no kernel headers and no inih; show it just these.
 $(MUSL)/kernel:
@@ -150,8 +153,8 @@ check-unit: $(UNIT_BINARIES)
 $(OUT)/unit/test_%: tests/unit/test_%.c $$(addprefix $(OUT)/obj/,$$(addsuffix .o,$$(NEEDS_$$*)))
 	@mkdir -p $(@D)
 	$(call say,TEST,$@)
-	$(Q)$(CC) $(CPPFLAGS_OURS) $(shell $(PKG_CONFIG) --cflags cmocka) $(CFLAGS_OURS) $(CFLAGS) -MMD -MP \
-	    -pie $(if $(SAN),-fsanitize=address$(comma)undefined) -o $@ $^ $(UNIT_LIBS)
+	$(Q)$(CC) $(CPPFLAGS_OURS) $(shell $(PKG_CONFIG) --cflags cmocka) $(CFLAGS_OURS) $(CPPFLAGS) $(CFLAGS) \
+	    -MMD -MP -pie $(if $(SAN),-fsanitize=address$(comma)undefined) $(LDFLAGS) -o $@ $(filter %.c %.o,$^) $(UNIT_LIBS)
 
 # The integration tests start each binary as PID 1; servers and engines get glibc and musl by themselves.
 PYTEST = $(VENV)/bin/python -B -m pytest -q -p no:cacheprovider -rs
@@ -170,7 +173,7 @@ check: deps-check
 	$(MAKE) check-all-python
 
 # Every compiler, every libc, no warning; headers stand alone and includes go downwards.
-check-build: headers layers
+check-build: headers layers lint
 	$(MAKE) WERROR=1
 	$(MAKE) WERROR=1 CC=clang OUT=build/clang
 	$(MAKE) WERROR=1 SAN=1 OUT=build/san
@@ -213,14 +216,14 @@ OWNER = $(shell stat -c %u:%g .)
 run: deps
 	@$(MAKE) --no-print-directory
 	@echo "The sample agent is at http://127.0.0.1:$(PORT)/ - Ctrl-C stops it."
-	@HOST=127.0.0.1 PORT=$(PORT) AGENT_DIR=tests/agent/src build/initd \
+	@HOST=127.0.0.1 PORT=$(PORT) AGENT_DIR=tests/agent/src $(OUT)/initd \
 	    -o server.working_dir=$(CURDIR)/tests/agent/src -o user.name=$(OWNER)
 
 lint:
 	clang-format --dry-run -Werror src/*.c include/*.h tests/unit/*.[ch] tests/bench/*.[ch]
 	for file in src/*.c; do clang-tidy --quiet $$file -- -std=c17 $(CPPFLAGS_OURS) $(LIB_CFLAGS) 2>/dev/null || exit 1; done
 	cppcheck --std=c11 --enable=warning,style,performance,portability --suppress=missingIncludeSystem \
-	    --suppress=variableScope --suppress=ctuuninitvar --quiet --error-exitcode=1 -Iinclude -D_GNU_SOURCE src/
+	    --suppress=variableScope --suppress=ctuuninitvar --suppress=ctuPointerArith --quiet --error-exitcode=1 -Iinclude -D_GNU_SOURCE src/
 	shellcheck tests/*.sh .ci/run
 
 format:
@@ -246,9 +249,11 @@ BUILD_apt = gcc libc6-dev make pkg-config libuv1-dev libinih-dev python3
 BUILD_apk = gcc musl-dev linux-headers make pkgconf libuv-dev libuv-static inih-dev python3
 BUILD_dnf = gcc glibc-devel glibc-static make pkgconf-pkg-config libuv-devel libuv-static inih-devel python3
 
-CHECK_apt = $(BUILD_apt) clang libcmocka-dev musl-tools dpkg-dev \
-    python3-venv python3-pip util-linux procps strace libcap2-bin busybox-static \
-    docker.io containerd runc podman debootstrap
+MUSL_apt  = musl-tools dpkg-dev
+
+CHECK_apt = $(BUILD_apt) $(MUSL_apt) clang clang-format clang-tidy cppcheck shellcheck libcmocka-dev \
+    python3-venv ca-certificates util-linux mount procps strace \
+    docker.io podman runc debootstrap debian-archive-keyring
 CHECK_apk = $(BUILD_apk) clang cmocka-dev py3-pip util-linux procps strace
 CHECK_dnf = $(BUILD_dnf) clang libcmocka-devel python3-pip util-linux procps-ng strace
 

@@ -5,10 +5,6 @@
 
 struct proc_signals;
 
-#ifndef INITD_VERSION
-#define INITD_VERSION "0.0.0"
-#endif
-
 int cmd_run(int argc, char **argv, const struct proc_signals *inherited);
 int cmd_check(int argc, char **argv, const struct proc_signals *inherited);
 

@@ -10,7 +10,7 @@ struct config_spec {
 	const char *path; /* -c; NULL: INITD_CONFIG, else the default file, which may be missing */
 	char *const *arguments; /* the texts behind each -o */
 	size_t n_arguments;
-	char *const *environ;
+	char *const *vars;
 };
 
 /*

@@ -63,7 +63,7 @@ struct life_policy {
 struct lifecycle {
 	struct life_policy policy;
 	enum life_state state;
-	int exit_code; /* of the last server, or of what kept it from starting; valid from ENDING on */
+	int exit_code; /* of the last server, or of what kept it from starting; valid from the first end on */
 	bool started;      /* some server ran once */
 	bool killed;       /* SIGKILL was sent in this STOPPING or RESTARTING */
 	unsigned restarts; /* by policy, since a server last lived for LIFE_STABLE_MS */

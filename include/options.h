@@ -4,6 +4,7 @@
 #define INITD_OPTIONS_H
 
 #include "error.h"
+#include "lifecycle.h"
 #include "log.h"
 #include "parse.h"
 
@@ -27,12 +28,6 @@ struct config_setting {
 	const char *text;
 	enum config_source source;
 	unsigned line; /* in the file */
-};
-
-enum restart_policy {
-	RESTART_NO,
-	RESTART_ON_FAILURE,
-	RESTART_ALWAYS,
 };
 
 enum signal_action {
@@ -68,7 +63,7 @@ struct config {
 	int stop_signal;         /* 0: as received */
 	uint64_t drain_delay_ms, stop_timeout_ms;
 	bool signal_group;
-	enum restart_policy restart;
+	enum life_restart restart;
 	uint64_t restart_delay_ms, restart_delay_max_ms;
 	unsigned restart_limit; /* 0: none */
 	struct code_set success_codes;
@@ -91,7 +86,7 @@ struct config {
 };
 
 /* One option. Its names are in the row: a pointer each would have to be relocated at every start. */
-struct option {
+struct option_row {
 	char section[8], name[20];
 	const struct option_type *type;
 	size_t field;         /* in struct config */
@@ -108,7 +103,7 @@ struct option_place {
 };
 
 /* The rows of the table; NULL behind the last. */
-const struct option *options_row(size_t i);
+const struct option_row *options_row(size_t i);
 
 bool options_has_section(const char *section);
 

@@ -9,7 +9,6 @@
 #include "error.h"
 #include "privs.h"
 
-#include <limits.h>
 #include <stdbool.h>
 
 enum {
@@ -23,26 +22,26 @@ struct plan {
 	bool cannot_switch; /* user.name asks for somebody else, but we are not root */
 	struct env env;
 	char *const *argv;
-	const char *home;               /* of the user, one that exists */
-	char venv[PLAN_PATH_SIZE];      /* found, or "" */
-	char agent_dir[PLAN_PATH_SIZE]; /* if AGENT_DIR is relative: from the root */
-	char module[PLAN_PATH_SIZE];    /* the words of argv if nobody named a command */
+	const char *home;                 /* of the user, one that exists */
+	char venv[PLAN_PATH_SIZE];        /* found, or "" */
+	char agent_dir[PLAN_PATH_SIZE];   /* room for a relative one made absolute */
+	char working_dir[PLAN_PATH_SIZE]; /* the same */
+	char module[PLAN_PATH_SIZE];      /* the words of argv if nobody named a command */
 	char *module_argv[4];
 };
 
-/* Are enough descriptors allowed? 0, or initd's exit code with *err filled. */
-int plan_limits(struct error *err);
+/* Are enough descriptors allowed, for us and for sockets of socket activation? 0, or initd's exit code with *err filled. */
+int plan_limits(char *const *vars, struct error *err);
 
 /*
  * Each step needs those before it and returns 0, or initd's exit code with *err filled. The text
- * of `environ` and of *cmd must outlive the plan. plan_config() comes first, and plan_free() is due
+ * of *vars and of *cmd must outlive the plan. plan_config() comes first, and plan_free() is due
  * after it in any case.
  */
-int plan_config(
-    struct plan *plan, const struct cmdline *cmd, char *const *environ, struct error *err);
+int plan_config(struct plan *plan, const struct cmdline *cmd, char *const *vars, struct error *err);
 int plan_user(struct plan *plan, struct error *err);
 int plan_dirs(struct plan *plan, const struct cmdline *cmd, struct error *err);
-int plan_environment(struct plan *plan, char *const *environ, struct error *err);
+int plan_environment(struct plan *plan, char *const *vars, struct error *err);
 int plan_command(struct plan *plan, const struct cmdline *cmd, struct error *err);
 void plan_free(struct plan *plan);
 

@@ -73,6 +73,15 @@ int proc_kill_group(pid_t pgid, int signum);
 /* Signal whatever else lives here: as PID 1 the whole namespace, else our children, adopted ones too. */
 void proc_kill_rest(int signum);
 
+/*
+ * Stop our own process group as Ctrl-Z does, us included. Returns when it was continued; at once
+ * if it is orphaned, because nobody could continue it.
+ */
+void proc_stop_own_group(void);
+
+/* Is this process the leader of a group of its own? */
+bool proc_leads_group(pid_t pid);
+
 bool proc_group_is_gone(pid_t pgid);
 
 /* The exit code as a shell would say it: 128 + n for a signal n. */

@@ -9,6 +9,9 @@
 /* Is stdin a terminal whose foreground group is ours? A background job must not take it. */
 bool terminal_is_ours(void);
 
+/* The same, or the group that we gave it to: not a shell's that has put us into the background. */
+bool terminal_is_with(pid_t group);
+
 /* Make this group the foreground group; 0: our own. Errors mean that the terminal is gone. */
 void terminal_give(pid_t group);
 

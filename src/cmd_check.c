@@ -10,6 +10,7 @@
 #include "proc.h"
 
 #include <limits.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,7 +25,7 @@ struct report {
 };
 
 static __attribute__((format(printf, 4, 5))) void
-find(struct report *report, const char *what, int code, const char *fmt, ...)
+add_finding(struct report *report, const char *what, int code, const char *fmt, ...)
 {
 	static const char ok[] = "ok", warning[] = "warning", error[] = "error";
 	const char *result = code == 0 ? ok : code < 0 ? warning : error;
@@ -59,17 +60,17 @@ check_user(struct report *report, struct plan *plan)
 
 	privs_text(&plan->privs, user, sizeof user);
 	if (code != 0)
-		find(report, "user", code, "%s", err.msg);
+		add_finding(report, "user", code, "%s", err.msg);
 	else if (plan->switches && !privs_may_switch())
-		find(report, "user", EXIT_CODE_PRIVILEGES,
+		add_finding(report, "user", EXIT_CODE_PRIVILEGES,
 		    "root without CAP_SETUID and CAP_SETGID cannot become %s; add them, or run with --user",
 		    user);
 	else if (plan->switches)
-		find(report, "user", 0, "root becomes %s", user);
+		add_finding(report, "user", 0, "root becomes %s", user);
 	else if (plan->privs.uid == 0)
-		find(report, "user", WARNING, "the server runs as root");
+		add_finding(report, "user", WARNING, "the server runs as root");
 	else
-		find(report, "user", 0, "stays %s", user);
+		add_finding(report, "user", 0, "stays %s", user);
 }
 
 static void
@@ -79,12 +80,12 @@ check_dirs(struct report *report, struct plan *plan, const struct cmdline *cmd)
 	int code = plan_dirs(plan, cmd, &err), status = agent_check_dir(plan->config.agent_dir);
 
 	if (code != 0)
-		find(report, "dirs", code, "%s", err.msg);
+		add_finding(report, "dirs", code, "%s", err.msg);
 	else if (status < 0)
-		find(report, "dirs", WARNING, "server.agent_dir %s: %s", plan->config.agent_dir,
-		    strerror(-status));
+		add_finding(report, "dirs", WARNING, "server.agent_dir %s: %s",
+		    plan->config.agent_dir, strerror(-status));
 	else
-		find(report, "dirs", 0, "server.agent_dir %s", plan->config.agent_dir);
+		add_finding(report, "dirs", 0, "server.agent_dir %s", plan->config.agent_dir);
 }
 
 static void
@@ -95,14 +96,15 @@ check_environment(struct report *report, struct plan *plan)
 	const char *venv;
 
 	if (code != 0) {
-		find(report, "venv", code, "%s", err.msg);
+		add_finding(report, "venv", code, "%s", err.msg);
 		return;
 	}
 	venv = env_get(plan->env.vars, "VIRTUAL_ENV");
 	if (!venv || *venv == '\0')
-		find(report, "venv", 0, "none");
+		add_finding(report, "venv", 0, "none");
 	else
-		find(report, "venv", 0, "%s (%s)", venv, *plan->venv ? "found" : "VIRTUAL_ENV");
+		add_finding(
+		    report, "venv", 0, "%s (%s)", venv, *plan->venv ? "found" : "VIRTUAL_ENV");
 }
 
 static void
@@ -116,12 +118,12 @@ check_command(struct report *report, struct plan *plan, const struct cmdline *cm
 		return;
 	code = plan_command(plan, cmd, &err);
 	if (code != 0)
-		find(report, "command", code, "%s", err.msg);
+		add_finding(report, "command", code, "%s", err.msg);
 	else if (!proc_find(plan->argv[0], plan->env.vars, path, sizeof path))
-		find(report, "command", EXIT_CODE_NOT_FOUND, "%.200s: no such program",
+		add_finding(report, "command", EXIT_CODE_NOT_FOUND, "%.200s: no such program",
 		    plan->argv[0]);
 	else
-		find(report, "command", 0, "%.200s%s%.200s%s%.200s is %.200s", plan->argv[0],
+		add_finding(report, "command", 0, "%.200s%s%.200s%s%.200s is %.200s", plan->argv[0],
 		    plan->argv[1] ? " " : "", plan->argv[1] ? plan->argv[1] : "",
 		    plan->argv[1] && plan->argv[2] ? " " : "",
 		    plan->argv[1] && plan->argv[2] ? plan->argv[2] : "", path);
@@ -149,19 +151,19 @@ check_port(struct report *report, const struct plan *plan)
 	unsigned port = plan->config.port, start = unprivileged_port_start();
 
 	if (plan->privs.uid != 0 && port < start)
-		find(report, "port", WARNING, "%u: only root may bind a port below %u here", port,
-		    start);
+		add_finding(report, "port", WARNING, "%u: only root may bind a port below %u here",
+		    port, start);
 	else
-		find(report, "port", 0, "%u", port);
+		add_finding(report, "port", 0, "%u", port);
 }
 
 static void
 check_limits(struct report *report)
 {
 	struct error err;
-	int code = plan_limits(&err);
+	int code = plan_limits(environ, &err);
 
-	find(report, "limits", code, "%s", code != 0 ? err.msg : "enough open files");
+	add_finding(report, "limits", code, "%s", code != 0 ? err.msg : "enough open files");
 }
 
 static void
@@ -191,7 +193,8 @@ cmd_check(int argc, char **argv, const struct proc_signals *inherited)
 	struct log log;
 	int code;
 
-	(void)inherited;
+	/* Unlike PID 1 at work, this may be interrupted. */
+	proc_set_mask(SIG_SETMASK, inherited->mask, NULL);
 	log_init(&log);
 	if (cmdline_parse(&cmd, argc, argv, true, &err) < 0) {
 		log_line(&log, LOG_ERROR, "%s", err.msg);
@@ -204,7 +207,7 @@ cmd_check(int argc, char **argv, const struct proc_signals *inherited)
 		report.json = cmd.json;
 		print_report(&report, &plan, &cmd);
 		code = report.code;
-		if (fflush(stdout) != 0)
+		if (fflush(stdout) != 0 || ferror(stdout))
 			code = EXIT_CODE_REFUSED;
 	}
 	plan_free(&plan);

@@ -7,7 +7,6 @@
 #include "plan.h"
 #include "supervisor.h"
 
-#include <string.h>
 #include <unistd.h>
 
 static int
@@ -76,8 +75,8 @@ cmd_run(int argc, char **argv, const struct proc_signals *inherited)
 	int code;
 
 	log_init(&log);
-	code =
-	    cmdline_parse(&cmd, argc, argv, false, &err) < 0 ? EXIT_CODE_USAGE : plan_limits(&err);
+	code = cmdline_parse(&cmd, argc, argv, false, &err) < 0 ? EXIT_CODE_USAGE
+								: plan_limits(environ, &err);
 	if (code != 0) {
 		log_line(&log, LOG_ERROR, "%s", err.msg);
 		return code;

@@ -3,8 +3,16 @@
 #include "cmdline.h"
 
 #include <getopt.h>
-#include <string.h>
 #include <unistd.h>
+
+/* In getopt(3)'s words: optopt is the letter, '-' or 0 if it was --word. */
+static int
+unknown_option(const char *word, struct error *err)
+{
+	if (optopt != 0 && optopt != '-')
+		return error_set(err, "unknown option -%c; see initd --help", optopt);
+	return error_set(err, "unknown option %.100s; see initd --help", word);
+}
 
 int
 cmdline_parse(struct cmdline *cmd, int argc, char **argv, bool json, struct error *err)
@@ -33,8 +41,7 @@ cmdline_parse(struct cmdline *cmd, int argc, char **argv, bool json, struct erro
 		case ':':
 			return error_set(err, "-%c needs an argument", optopt);
 		default:
-			return error_set(err, "unknown option %.100s; see initd --help",
-			    argv[optind - (optind > 1)]);
+			return unknown_option(json ? argv[optind - 1] : argv[optind], err);
 		}
 	}
 	cmd->operands = argv + optind;

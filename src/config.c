@@ -108,10 +108,11 @@ read_prefixed(struct config *cfg, const char *variable, struct error *err)
 }
 
 static int
-read_alias(struct config *cfg, const struct option *option, char *const *environ, struct error *err)
+read_alias(
+    struct config *cfg, const struct option_row *option, char *const *vars, struct error *err)
 {
 	struct config_setting setting = { .source = CONFIG_ALIAS,
-		.text = env_get(environ, option->alias) };
+		.text = env_get(vars, option->alias) };
 	const struct option_place at = { .setting = &setting,
 		.variable = option->alias,
 		.section = option->section,
@@ -121,17 +122,17 @@ read_alias(struct config *cfg, const struct option *option, char *const *environ
 }
 
 static int
-read_environment(struct config *cfg, char *const *environ, struct error *err)
+read_environment(struct config *cfg, char *const *vars, struct error *err)
 {
-	const struct option *option;
+	const struct option_row *option;
 
-	for (char *const *variable = environ; *variable; variable++)
+	for (char *const *variable = vars; *variable; variable++)
 		if (**variable == *ENVIRONMENT_PREFIX &&
 		    strncmp(*variable, ENVIRONMENT_PREFIX, strlen(ENVIRONMENT_PREFIX)) == 0 &&
 		    read_prefixed(cfg, *variable, err) < 0)
 			return -1;
 	for (size_t i = 0; (option = options_row(i)); i++)
-		if (option->alias && read_alias(cfg, option, environ, err) < 0)
+		if (option->alias && read_alias(cfg, option, vars, err) < 0)
 			return -1;
 	return 0;
 }
@@ -268,6 +269,8 @@ read_file(struct config *cfg, const char *path, struct error *err)
 		return error_set(err, "%.200s:%d: %s", path, bad_line, syntax);
 	if (reader.failed)
 		return -1;
+	if (bad_line < 0)
+		return error_set(err, "%.200s: %s", path, strerror(ENOMEM));
 	cfg->path = path;
 	return 0;
 }
@@ -275,7 +278,7 @@ read_file(struct config *cfg, const char *path, struct error *err)
 static int
 read_any_file(struct config *cfg, const struct config_spec *spec, struct error *err)
 {
-	const char *path = spec->path ? spec->path : env_get(spec->environ, "INITD_CONFIG");
+	const char *path = spec->path ? spec->path : env_get(spec->vars, "INITD_CONFIG");
 
 	if (path && *path == '\0')
 		return error_set(err, "%s: expected a path", spec->path ? "-c" : "INITD_CONFIG=");
@@ -304,7 +307,7 @@ config_load(struct config *cfg, const struct config_spec *spec, struct error *er
 	memset(cfg, 0, offsetof(struct config, env));
 	cfg->log_level = LOG_INFO;
 	cfg->log_format = LOG_TEXT;
-	if (read_arguments(cfg, spec, err) < 0 || read_environment(cfg, spec->environ, err) < 0 ||
+	if (read_arguments(cfg, spec, err) < 0 || read_environment(cfg, spec->vars, err) < 0 ||
 	    read_any_file(cfg, spec, err) < 0)
 		return -1;
 	return options_set_defaults(cfg, err);

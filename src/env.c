@@ -3,7 +3,6 @@
 #include "env.h"
 
 #include <errno.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -111,7 +110,7 @@ set_venv(struct env *env, const char *found)
 		(void)set(env, "VIRTUAL_ENV", found);
 		venv = found;
 	}
-	if (!path)
+	if (!path || *path == '\0') /* an empty entry would be the working directory */
 		path = default_path;
 	if (!venv || *venv == '\0')
 		return;

@@ -127,7 +127,10 @@ static struct life_step
 failed(struct lifecycle *life, int code, uint64_t now_ms)
 {
 	/* A command that never worked will not work the next time. */
-	return life->started ? ended_by_itself(life, code, now_ms) : end(life, code);
+	if (!life->started)
+		return end(life, code);
+	life->started_ms = now_ms; /* it did not live at all */
+	return ended_by_itself(life, code, now_ms);
 }
 
 /* Ask the server to stop; it has `timeout_ms`, or for ever if that is 0. */

@@ -26,6 +26,13 @@ enum {
 	N_COMMANDS = sizeof commands / sizeof commands[0],
 };
 
+/* A full disk as stdout is noticed here at the latest. */
+static int
+said(void)
+{
+	return fflush(stdout) == 0 && !ferror(stdout) ? EXIT_CODE_OK : EXIT_CODE_REFUSED;
+}
+
 static int
 print_help(void)
 {
@@ -38,14 +45,14 @@ print_help(void)
 	    "A first word that is no subcommand starts COMMAND. Without COMMAND: server.command, or the\n"
 	    "one package in AGENT_DIR. Options also come from /etc/initd.ini (-c, INITD_CONFIG) and from\n"
 	    "INITD_SECTION_NAME in the environment.");
-	return fflush(stdout) == 0 ? EXIT_CODE_OK : EXIT_CODE_REFUSED;
+	return said();
 }
 
 static int
 print_version(void)
 {
 	(void)puts("initd " INITD_VERSION);
-	return fflush(stdout) == 0 ? EXIT_CODE_OK : EXIT_CODE_REFUSED;
+	return said();
 }
 
 /*

@@ -107,9 +107,9 @@ set_choice(const char *text, const char *const *names, void *field)
 static bool
 set_restart(const char *text, void *field)
 {
-	static const char *const names[] = { [RESTART_NO] = "no",
-		[RESTART_ON_FAILURE] = "on-failure",
-		[RESTART_ALWAYS] = "always",
+	static const char *const names[] = { [LIFE_RESTART_NO] = "no",
+		[LIFE_RESTART_ON_FAILURE] = "on-failure",
+		[LIFE_RESTART_ALWAYS] = "always",
 		NULL };
 
 	return set_choice(text, names, field);
@@ -161,7 +161,7 @@ static const struct option_type
 #define FIELD(name) offsetof(struct config, name)
 
 /* clang-format off */
-static const struct option options[] = {
+static const struct option_row options[] = {
 	{ "server", "command",           &words_type,    FIELD(command),              NULL,       NULL },
 	{ "server", "agent_dir",         &path_type,     FIELD(agent_dir),            "/app/src", "AGENT_DIR" },
 	{ "server", "host",              &host_type,     FIELD(host),                 "0.0.0.0",  "HOST" },
@@ -212,10 +212,10 @@ static void
 variable_text(const struct option_place *at, char *buf, size_t size)
 {
 	size_t section_length = strlen("INITD_") + strlen(at->section);
-	bool any_case = strcmp(at->section, env_section) == 0;
+	bool keeps_case = strcmp(at->section, env_section) == 0;
 
 	(void)snprintf(buf, size, "INITD_%s_%s", at->section, at->name);
-	for (size_t i = 0; buf[i] && (!any_case || i < section_length); i++)
+	for (size_t i = 0; buf[i] && (!keeps_case || i < section_length); i++)
 		buf[i] = (char)to_upper(buf[i]);
 }
 
@@ -225,15 +225,24 @@ variable_text(const struct option_place *at, char *buf, size_t size)
 static int
 refuse(const struct option_place *at, struct error *err, const char *reason)
 {
-	const struct config_setting *setting = at->setting;
+	const char *text = at->setting->text;
 
-	if (setting->source == CONFIG_FILE)
-		return error_set(err, "%.200s:%u: %.40s.%.60s = %.80s: %s", at->path, setting->line,
-		    at->section, at->name, setting->text, reason);
-	if (setting->source == CONFIG_ARGUMENT)
+	switch (at->setting->source) {
+	case CONFIG_FILE:
+		return error_set(err, "%.200s:%u: %.40s.%.60s = %.80s: %s", at->path,
+		    at->setting->line, at->section, at->name, text, reason);
+	case CONFIG_ARGUMENT:
 		return error_set(
-		    err, "-o %.40s.%.60s=%.80s: %s", at->section, at->name, setting->text, reason);
-	return error_set(err, "%.100s=%.80s: %s", at->variable, setting->text, reason);
+		    err, "-o %.40s.%.60s=%.80s: %s", at->section, at->name, text, reason);
+	case CONFIG_ALIAS:
+	case CONFIG_ENVIRONMENT:
+		return error_set(err, "%.100s=%.80s: %s", at->variable, text, reason);
+	case CONFIG_DEFAULT:
+	case CONFIG_UNSET:
+		break;
+	}
+	return error_set(
+	    err, "%s.%s = %.80s (the default): %s", at->section, at->name, text, reason);
 }
 
 static int
@@ -266,7 +275,7 @@ may_replace(const struct config_setting *old, const struct option_place *at, str
 }
 
 static int
-set_option(struct config *cfg, const struct option *option, const struct option_place *at,
+set_option(struct config *cfg, const struct option_row *option, const struct option_place *at,
     struct error *err)
 {
 	struct config_setting *setting = &cfg->settings[option - options];
@@ -393,10 +402,10 @@ is_variable_name(const char *name)
 	return true;
 }
 
-static const struct option *
+static const struct option_row *
 option_of_alias(const char *variable)
 {
-	for (const struct option *option = options; option < options + N_OPTIONS; option++)
+	for (const struct option_row *option = options; option < options + N_OPTIONS; option++)
 		if (option->alias && strcmp(option->alias, variable) == 0)
 			return option;
 	return NULL;
@@ -418,7 +427,7 @@ env_place(struct config *cfg, const char *name)
 static int
 set_env(struct config *cfg, const struct option_place *at, struct error *err)
 {
-	const struct option *option = option_of_alias(at->name);
+	const struct option_row *option = option_of_alias(at->name);
 	struct config_env *env = env_place(cfg, at->name);
 	char reason[64];
 	int may;
@@ -468,11 +477,11 @@ options_has_section(const char *section)
 	return strcmp(section, signals_section) == 0 || strcmp(section, env_section) == 0;
 }
 
-static const struct option *
+static const struct option_row *
 find_option(const char *section, const char *name)
 {
 	/* The names first: they differ more often. */
-	for (const struct option *option = options; option < options + N_OPTIONS; option++)
+	for (const struct option_row *option = options; option < options + N_OPTIONS; option++)
 		if (strcmp(option->name, name) == 0 && strcmp(option->section, section) == 0)
 			return option;
 	return NULL;
@@ -481,7 +490,7 @@ find_option(const char *section, const char *name)
 int
 options_set(struct config *cfg, const struct option_place *at, struct error *err)
 {
-	const struct option *option;
+	const struct option_row *option;
 
 	if (strcmp(at->section, signals_section) == 0)
 		return set_signal_rule(cfg, at, err);
@@ -494,7 +503,7 @@ options_set(struct config *cfg, const struct option_place *at, struct error *err
 	    at, err, options_has_section(at->section) ? "unknown option" : "unknown section");
 }
 
-const struct option *
+const struct option_row *
 options_row(size_t i)
 {
 	return i < N_OPTIONS ? &options[i] : NULL;
@@ -511,7 +520,7 @@ options_signal_rule(const struct config *cfg, int signum)
 int
 options_set_defaults(struct config *cfg, struct error *err)
 {
-	for (const struct option *option = options; option < options + N_OPTIONS; option++) {
+	for (const struct option_row *option = options; option < options + N_OPTIONS; option++) {
 		struct config_setting *setting = &cfg->settings[option - options];
 
 		if (setting->source != CONFIG_UNSET || !option->fallback)
@@ -529,7 +538,7 @@ options_set_defaults(struct config *cfg, struct error *err)
 bool
 options_is_set(const struct config *cfg, const char *section, const char *name)
 {
-	const struct option *option = find_option(section, name);
+	const struct option_row *option = find_option(section, name);
 
 	return option && cfg->settings[option - options].source > CONFIG_DEFAULT;
 }
@@ -537,7 +546,7 @@ options_is_set(const struct config *cfg, const char *section, const char *name)
 const char *
 options_fallback(const char *section, const char *name)
 {
-	const struct option *option = find_option(section, name);
+	const struct option_row *option = find_option(section, name);
 
 	return option ? option->fallback : NULL;
 }
@@ -546,7 +555,7 @@ int
 options_complain(const struct config *cfg, const char *section, const char *name,
     const char *reason, struct error *err)
 {
-	const struct option *option = find_option(section, name);
+	const struct option_row *option = find_option(section, name);
 	char variable[64];
 	struct option_place at = { .path = cfg->path, .section = section, .name = name };
 

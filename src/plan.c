@@ -7,6 +7,7 @@
 #include "proc.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,13 +23,13 @@ enum {
 };
 
 int
-plan_config(struct plan *plan, const struct cmdline *cmd, char *const *environ, struct error *err)
+plan_config(struct plan *plan, const struct cmdline *cmd, char *const *vars, struct error *err)
 {
 	const struct config_spec spec = {
 		.path = cmd->config_path,
 		.arguments = cmd->settings,
 		.n_arguments = cmd->n_settings,
-		.environ = environ,
+		.vars = vars,
 	};
 
 	/* Not all of it: the paths would be pages of zeros. */
@@ -36,6 +37,7 @@ plan_config(struct plan *plan, const struct cmdline *cmd, char *const *environ, 
 	plan->cannot_switch = false;
 	plan->env.vars = NULL;
 	plan->argv = NULL;
+	plan->home = NULL;
 	plan->venv[0] = '\0';
 	return config_load(&plan->config, &spec, err) < 0 ? EXIT_CODE_CONFIG : 0;
 }
@@ -73,66 +75,73 @@ plan_user(struct plan *plan, struct error *err)
 	} else {
 		if (privs_resolve(privs, &spec, err) < 0)
 			return EXIT_CODE_PRIVILEGES;
-		/* root said aloud needs no rights to stay root. */
-		plan->switches = privs->uid != 0 || privs->gid != getegid();
+		/* Root said aloud, without a group, stays as it is and needs no rights for that. */
+		plan->switches = privs->uid != 0 || strchr(spec.user, ':');
+		if (!plan->switches)
+			privs->gid = getegid();
 	}
 	plan->home = usable_home(privs->home);
 	return 0;
 }
 
-static int
-check_dir(const struct config *config, const char *name, const char *path, struct error *err)
+/* It must mean the same in any working directory. The text, or room with the absolute path. */
+static const char *
+make_absolute(const char *path, char room[PLAN_PATH_SIZE])
 {
-	int status = agent_check_dir(path);
-
-	return status < 0 ? options_complain(config, "server", name, strerror(-status), err) : 0;
-}
-
-/* Exported, it must mean the same in any working directory. */
-static int
-make_absolute(struct plan *plan, struct error *err)
-{
-	const char *given = plan->config.agent_dir;
 	size_t length;
 
-	if (given[0] == '/')
-		return 0;
-	if (!getcwd(plan->agent_dir, sizeof plan->agent_dir))
-		return options_complain(&plan->config, "server", "agent_dir", strerror(errno), err);
-	length = strlen(plan->agent_dir);
-	if (length + 1 + strlen(given) >= sizeof plan->agent_dir)
-		return options_complain(
-		    &plan->config, "server", "agent_dir", strerror(ENAMETOOLONG), err);
-	(void)stpcpy(stpcpy(plan->agent_dir + length, "/"), given);
-	plan->config.agent_dir = plan->agent_dir;
+	if (path[0] == '/')
+		return path;
+	if (!getcwd(room, PLAN_PATH_SIZE))
+		return NULL;
+	length = strlen(room);
+	errno = ENAMETOOLONG;
+	if (length + 1 + strlen(path) >= PLAN_PATH_SIZE)
+		return NULL;
+	(void)stpcpy(stpcpy(room + length, "/"), path);
+	return room;
+}
+
+/* The path of one option made absolute; -1 and *err if that fails, or it is needed and no directory. */
+static int
+take_dir(const struct config *config, const char *name, const char **path,
+    char room[PLAN_PATH_SIZE], bool is_needed, struct error *err)
+{
+	const char *absolute = make_absolute(*path, room);
+	int status = absolute ? 0 : -errno;
+
+	if (status == 0 && is_needed)
+		status = agent_check_dir(absolute);
+	if (status < 0)
+		return options_complain(config, "server", name, strerror(-status), err);
+	*path = absolute;
 	return 0;
 }
 
 int
 plan_dirs(struct plan *plan, const struct cmdline *cmd, struct error *err)
 {
-	const struct config *config = &plan->config;
+	struct config *config = &plan->config;
 	bool is_needed = !cmd->operands[0] && !config->command;
 	/* To an initd below this one, what we exported is not somebody's wish. */
-	bool is_wanted = options_is_set(config, "server", "agent_dir") &&
-			 strcmp(config->agent_dir, options_fallback("server", "agent_dir")) != 0;
+	bool is_wanted = strcmp(config->agent_dir, options_fallback("server", "agent_dir")) != 0;
 
-	if (make_absolute(plan, err) < 0)
-		return EXIT_CODE_CONFIG;
 	/* The default may be missing in an image that is no Python agent: `docker run IMAGE bash`. */
-	if ((is_needed || is_wanted) && check_dir(config, "agent_dir", config->agent_dir, err) < 0)
+	if (take_dir(config, "agent_dir", &config->agent_dir, plan->agent_dir,
+		is_needed || is_wanted, err) < 0)
 		return EXIT_CODE_CONFIG;
-	if (config->working_dir && check_dir(config, "working_dir", config->working_dir, err) < 0)
+	if (config->working_dir &&
+	    take_dir(config, "working_dir", &config->working_dir, plan->working_dir, true, err) < 0)
 		return EXIT_CODE_CONFIG;
 	return 0;
 }
 
 int
-plan_environment(struct plan *plan, char *const *environ, struct error *err)
+plan_environment(struct plan *plan, char *const *vars, struct error *err)
 {
 	const struct config *config = &plan->config;
 	struct env_default defaults[CONFIG_ENV_MAX];
-	bool has_venv = !env_get(environ, "VIRTUAL_ENV") &&
+	bool has_venv = !env_get(vars, "VIRTUAL_ENV") &&
 			agent_find_venv(config->agent_dir, plan->venv, sizeof plan->venv);
 	const struct env_spec spec = {
 		.agent_dir = config->agent_dir,
@@ -143,13 +152,13 @@ plan_environment(struct plan *plan, char *const *environ, struct error *err)
 		.home = plan->home,
 		.defaults = defaults,
 		.n_defaults = config->n_env,
-		.self = env_get(environ, "LISTEN_PID") ? getpid() : 0,
+		.self = env_get(vars, "LISTEN_PID") ? getpid() : 0,
 	};
 
 	for (size_t i = 0; i < config->n_env; i++)
 		defaults[i] =
 		    (struct env_default){ config->env[i].name, config->env[i].setting.text };
-	return env_build(&plan->env, environ, &spec, err) < 0 ? EXIT_CODE_REFUSED : 0;
+	return env_build(&plan->env, vars, &spec, err) < 0 ? EXIT_CODE_REFUSED : 0;
 }
 
 /* `python` of the venv or image; a distribution's own may have only python3. */
@@ -188,15 +197,20 @@ plan_command(struct plan *plan, const struct cmdline *cmd, struct error *err)
 }
 
 int
-plan_limits(struct error *err)
+plan_limits(char *const *vars, struct error *err)
 {
+	const char *sockets = env_get(vars, "LISTEN_FDS");
 	struct rlimit limit;
+	uint64_t n = 0;
 
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= DESCRIPTORS_MIN)
+	if (sockets && !parse_number(sockets, 1000000, &n))
+		n = 0;
+	n += DESCRIPTORS_MIN;
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= n)
 		return 0;
 	(void)error_set(err,
-	    "only %llu open files are allowed (RLIMIT_NOFILE), at least %d are needed",
-	    (unsigned long long)limit.rlim_cur, DESCRIPTORS_MIN);
+	    "only %llu open files are allowed (RLIMIT_NOFILE), at least %llu are needed",
+	    (unsigned long long)limit.rlim_cur, (unsigned long long)n);
 	return EXIT_CODE_REFUSED;
 }
 

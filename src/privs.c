@@ -48,7 +48,8 @@ read_rest(int fd, struct file *file, const char *path, struct error *err)
 	struct stat st;
 	char *text;
 
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > FILE_MAX_BYTES)
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > FILE_MAX_BYTES ||
+	    (size_t)st.st_size < file->length)
 		return error_set(err, "%s: expected a regular file of at most 16 MB", path);
 	text = malloc((size_t)st.st_size + sizeof file->small);
 	if (!text)
@@ -71,9 +72,8 @@ read_file(struct file *file, const char *path, struct error *err)
 
 	file->text = file->small;
 	file->length = 0;
-	if (fd < 0 && errno != ENOENT && errno != ENOTDIR)
-		status = error_set(err, "%s: %s", path, strerror(errno));
-	else if (fd >= 0 && !read_up_to(fd, file, sizeof file->small - 1))
+	if (fd < 0 ? errno != ENOENT && errno != ENOTDIR
+		   : !read_up_to(fd, file, sizeof file->small - 1))
 		status = error_set(err, "%s: %s", path, strerror(errno));
 	else if (fd >= 0 && (file->length == 0 || file->length == sizeof file->small - 1))
 		status = read_rest(fd, file, path, err);
@@ -312,8 +312,15 @@ static int
 resolve_user(
     struct privs *privs, const char *user, const char *passwd, const char *path, struct error *err)
 {
-	if (!looks_like_number(user))
-		return take_passwd_entry(privs, passwd, user) ? 0 : no_user(user, path, err);
+	if (!looks_like_number(user)) {
+		if (!take_passwd_entry(privs, passwd, user))
+			return no_user(user, path, err);
+		if (privs->uid == 0 && strcmp(user, "root") != 0)
+			return error_set(err,
+			    "user '%.64s' in %s is root: say user.name=root if you mean it", user,
+			    path);
+		return 0;
+	}
 	if (parse_id(user, "user", &privs->uid, err) < 0)
 		return -1;
 	privs->gid = privs->uid;
@@ -533,7 +540,7 @@ set_ids(const struct privs *privs, unsigned *shortfalls, struct error *err)
 
 /* What was just done, believed only when seen: security bugs were made of unchecked set*id calls. */
 static int
-prove(const struct privs *privs, struct error *err)
+prove(const struct privs *privs, unsigned shortfalls, struct error *err)
 {
 	struct __user_cap_data_struct data[2] = { 0 };
 	uid_t ruid, euid, suid;
@@ -543,13 +550,15 @@ prove(const struct privs *privs, struct error *err)
 	    ruid != privs->uid || euid != privs->uid || suid != privs->uid || rgid != privs->gid ||
 	    egid != privs->gid || sgid != privs->gid)
 		return error_set(err, "the ids did not change to %u:%u", privs->uid, privs->gid);
+	if (!(shortfalls & PRIVS_KEPT_GROUPS) && getgroups(0, NULL) != (int)privs->n_groups)
+		return error_set(err, "the supplementary groups did not change");
 	if (privs->uid == 0)
 		return 0;
 	if (set_uid((uid_t)-1, 0, (uid_t)-1) == 0 ||
 	    (privs->gid != 0 && set_gid((gid_t)-1, 0, (gid_t)-1) == 0))
 		return error_set(err, "root could be had back after the drop");
 	if (get_capabilities(data) < 0 || data[0].effective || data[0].permitted ||
-	    data[1].effective || data[1].permitted)
+	    data[0].inheritable || data[1].effective || data[1].permitted || data[1].inheritable)
 		return error_set(err, "capabilities were left after the drop");
 	return 0;
 }
@@ -580,7 +589,7 @@ privs_drop(const struct privs *privs, bool no_new_privs, unsigned *shortfalls, s
 		return -1;
 	if (privs->uid != 0)
 		clear_inheritable_capabilities();
-	if (prove(privs, err) < 0)
+	if (prove(privs, *shortfalls, err) < 0)
 		return -1;
 	/* The kernel forgets it when ids change; whoever started us still counts on it. */
 	if (death_signal != 0)

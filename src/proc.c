@@ -56,16 +56,23 @@ next_candidate(const char **dirs, const char *name, char *path, size_t size)
 	return false;
 }
 
+static bool
+is_program(const char *path)
+{
+	struct stat st;
+
+	return access(path, X_OK) == 0 && stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
 bool
 proc_find(const char *name, char *const *env, char *path, size_t size)
 {
 	const char *dirs = search_path(env);
-	struct stat st;
 
 	if (strchr(name, '/'))
-		return (size_t)snprintf(path, size, "%s", name) < size && access(path, X_OK) == 0;
+		return (size_t)snprintf(path, size, "%s", name) < size && is_program(path);
 	while (next_candidate(&dirs, name, path, size))
-		if (access(path, X_OK) == 0 && stat(path, &st) == 0 && S_ISREG(st.st_mode))
+		if (is_program(path))
 			return true;
 	return false;
 }
@@ -207,7 +214,7 @@ proc_close_inherited(int from, int keep)
 	if (syscall(SYS_close_range, first, ~0U, 0) == 0)
 		return;
 	/* Linux before 5.9, or a seccomp profile that does not know it. */
-	for (int fd = from; fd < 1024; fd++)
+	for (int fd = from, end = (int)sysconf(_SC_OPEN_MAX); fd < end; fd++)
 		if (fd != keep)
 			(void)close(fd);
 }
@@ -268,16 +275,23 @@ proc_kill_group(pid_t pgid, int signum)
 }
 
 bool
+proc_leads_group(pid_t pid)
+{
+	return getpgid(pid) == pid;
+}
+
+bool
 proc_group_is_gone(pid_t pgid)
 {
 	return proc_kill_group(pgid, 0) == -ESRCH;
 }
 
-/* By /proc, which may be missing; then only the group was signalled. */
+/* By /proc, which may be missing; then only the group was signalled. A list of any length, PID after PID. */
 static void
 kill_children(int signum)
 {
-	char text[4096], *pid = text, *end;
+	char text[4096];
+	pid_t pid = 0;
 	ssize_t n;
 	int fd;
 
@@ -285,11 +299,27 @@ kill_children(int signum)
 	fd = open(text, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return;
-	n = read(fd, text, sizeof text - 1);
+	while ((n = read(fd, text, sizeof text)) > 0)
+		for (const char *c = text; c < text + n; c++) {
+			if (*c >= '0' && *c <= '9') {
+				pid = pid * 10 + (*c - '0');
+				continue;
+			}
+			(void)proc_kill(pid, signum);
+			pid = 0;
+		}
 	(void)close(fd);
-	text[n > 0 ? n : 0] = '\0';
-	for (long child; (child = strtol(pid, &end, 10)) > 0 && end != pid; pid = end)
-		(void)proc_kill((pid_t)child, signum);
+}
+
+void
+proc_stop_own_group(void)
+{
+	const uint64_t stop = UINT64_C(1) << (SIGTSTP - 1);
+
+	(void)kill(0, SIGTSTP);
+	/* Default again for this moment: it stops us here, unless our group is orphaned. */
+	proc_set_mask(SIG_UNBLOCK, stop, NULL);
+	proc_set_mask(SIG_BLOCK, stop, NULL);
 }
 
 void

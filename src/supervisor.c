@@ -8,6 +8,7 @@
 #include "signals.h"
 #include "terminal.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,22 +25,21 @@ struct supervisor {
 	struct lifecycle life;
 	struct signals signals;
 	uv_timer_t deadline;
-	bool looping;        /* the loop and the timer are there */
-	bool armed;          /* a deadline was asked for before they were */
-	uint64_t delay_ms;   /* that one */
-	pid_t pid;           /* of the server; 0: none */
-	pid_t group;         /* of the last server, which may outlive it */
-	uint64_t started_ms; /* of that server */
-	bool ended;          /* it was reaped; wstatus is still to be told */
+	bool looping;      /* the loop and the timer are there */
+	bool armed;        /* a deadline was asked for before they were */
+	uint64_t delay_ms; /* that one */
+	pid_t pid;         /* of the server; 0: none */
+	pid_t group;       /* of the last server, which may outlive it */
+	bool ended;        /* it was reaped; wstatus is still to be told */
 	int wstatus;
 	bool suspended;    /* it was stopped by Ctrl-Z */
 	int asked_signal;  /* the signal that asked for a stop or restart */
 	int stop_signal;   /* what the server gets for it */
 	bool has_terminal; /* initd was the terminal's foreground group and passes that on */
 	bool is_init;      /* PID 1 */
-	bool is_respawn;   /* the next server is not the first */
 	uint64_t oom_kills;
-	char working_dir[PATH_MAX]; /* where initd was started, for the next server */
+	/* Where initd was started, for the next server; "" if we are still there. */
+	char working_dir[PATH_MAX];
 };
 
 /* CLOCK_MONOTONIC, because the first server is started before the loop has a clock. */
@@ -99,6 +99,15 @@ failure_text(const struct supervisor *sv, enum proc_stage stage, int error)
 	return strerror(error);
 }
 
+/* Where the next server starts; NULL: where we are. */
+static const char *
+next_dir(const struct supervisor *sv)
+{
+	if (sv->spec.config->working_dir)
+		return sv->spec.config->working_dir;
+	return sv->working_dir[0] ? sv->working_dir : NULL;
+}
+
 /* What may pass is tried again; only the first and the last time are worth a line. */
 static enum log_level
 failure_level(const struct supervisor *sv, bool passes)
@@ -117,9 +126,8 @@ say_failure(struct supervisor *sv, enum proc_stage stage, int error)
 	const char *more = level == LOG_WARN ? "; trying again" : "";
 
 	if (stage == PROC_CHDIR)
-		log_line(sv->spec.log, level, "server.working_dir %s: %s%s",
-		    sv->spec.config->working_dir ? sv->spec.config->working_dir : sv->working_dir,
-		    reason, more);
+		log_line(
+		    sv->spec.log, level, "working directory %s: %s%s", next_dir(sv), reason, more);
 	else
 		log_line(sv->spec.log, level, "cannot run %s: %s%s", program, reason, more);
 }
@@ -136,7 +144,7 @@ say_ended(struct supervisor *sv, int code)
 	char how[64], lived[32], name[16];
 	uint64_t kills;
 
-	(void)duration_text(now_ms() - sv->started_ms, lived);
+	(void)duration_text(now_ms() - sv->life.started_ms, lived);
 	if (!WIFSIGNALED(sv->wstatus)) {
 		(void)snprintf(how, sizeof how, "exit code %d", WEXITSTATUS(sv->wstatus));
 	} else {
@@ -186,49 +194,97 @@ say_backoff(struct supervisor *sv, uint64_t delay_ms)
 		    sv->life.restarts);
 }
 
+/* Why no other server is started, where nothing else says it. */
+static void
+say_ending(struct supervisor *sv, enum life_state before)
+{
+	const struct life_policy *policy = &sv->life.policy;
+
+	if (before == LIFE_CLEARING || (before == LIFE_BACKOFF && sv->life.refusals == 0))
+		say_asked(sv, "stopping");
+	else if (before == LIFE_STOPPING && sv->pid > 0)
+		log_line(sv->spec.log, LOG_ERROR, "pid %d outlived SIGKILL", (int)sv->pid);
+	else if (before == LIFE_RUNNING && policy->restart != LIFE_RESTART_NO &&
+		 policy->restart_limit > 0 && sv->life.restarts >= policy->restart_limit &&
+		 sv->life.exit_code != 0)
+		log_line(sv->spec.log, LOG_ERROR, "gave up after %u restarts", sv->life.restarts);
+}
+
+static void
+say_killed(struct supervisor *sv)
+{
+	const struct life_policy *policy = &sv->life.policy;
+	bool restarts = sv->life.state == LIFE_RESTARTING;
+	char time[32];
+
+	(void)duration_text(restarts ? policy->restart_timeout_ms : policy->stop_timeout_ms, time);
+	log_line(
+	    sv->spec.log, LOG_WARN, "not stopped after %s: SIGKILL to its process group", time);
+}
+
 /* The one place where a change of state is told. */
 static void
 say_step(struct supervisor *sv, enum life_state before, const struct life_step *step)
 {
 	enum life_state now = sv->life.state;
-	char time[32];
 
 	log_line(sv->spec.log, LOG_DEBUG, "state %s -> %s", life_state_name(before),
 	    life_state_name(now));
-	if (before != now &&
-	    (now == LIFE_DRAINING || (now == LIFE_STOPPING && before != LIFE_DRAINING)))
-		say_asked(sv, "stopping");
-	else if (before != now && now == LIFE_RESTARTING)
-		say_asked(sv, "restarting");
+	if (step->actions & LIFE_KILL && (now == LIFE_STOPPING || now == LIFE_RESTARTING))
+		say_killed(sv);
 	else if (now == LIFE_BACKOFF)
 		say_backoff(sv, step->delay_ms);
-	if (step->actions & LIFE_KILL && now != LIFE_BACKOFF && now != LIFE_RUNNING)
-		log_line(sv->spec.log, LOG_WARN,
-		    "not stopped after %s: SIGKILL to its process group",
-		    duration_text(now == LIFE_RESTARTING ? sv->life.policy.restart_timeout_ms
-							 : sv->life.policy.stop_timeout_ms,
-			time));
+	if (before == now)
+		return;
+	if (now == LIFE_DRAINING || (now == LIFE_STOPPING && before != LIFE_DRAINING))
+		say_asked(sv, "stopping");
+	else if (now == LIFE_RESTARTING)
+		say_asked(sv, "restarting");
+	else if (now == LIFE_ENDING)
+		say_ending(sv, before);
 }
 
 /* ---- what is done ---- */
 
-/* To the server, or to its group if the user wants that. What kill(2) says is never fatal. */
+/* What kill(2) says is never fatal. */
 static void
 forward(struct supervisor *sv, int signum)
 {
-	char name[16];
+	char buf[16];
+	const char *name = signal_name(signum, buf);
 	int status;
 
 	if (sv->pid == 0)
 		return;
-	status = sv->spec.config->signal_group ? proc_kill_group(sv->pid, signum)
-					       : proc_kill(sv->pid, signum);
-	if (status < 0)
-		log_line(sv->spec.log, LOG_WARN, "cannot send %s to pid %d: %s",
-		    signal_name(signum, name), (int)sv->pid, strerror(-status));
+	/* A server that has left its group is still the server. */
+	if (sv->spec.config->signal_group && proc_leads_group(sv->pid))
+		status = proc_kill_group(sv->pid, signum);
 	else
-		log_line(sv->spec.log, LOG_DEBUG, "%s to pid %d", signal_name(signum, name),
-		    (int)sv->pid);
+		status = proc_kill(sv->pid, signum);
+	if (status < 0)
+		log_line(sv->spec.log, LOG_WARN, "cannot send %s to pid %d: %s", name, (int)sv->pid,
+		    strerror(-status));
+	else
+		log_line(sv->spec.log, LOG_DEBUG, "%s to pid %d", name, (int)sv->pid);
+}
+
+/*
+ * What the server has, initd lets go: readers of inherited pipes must see their end, and no mount
+ * stays busy. Sockets of socket activation are kept for the next server, and so is a directory that
+ * the user may not enter a second time (WORKDIR /root).
+ */
+static void
+let_go(struct supervisor *sv)
+{
+	const char *fds = env_get(sv->spec.env->vars, "LISTEN_FDS");
+	uint64_t n = 0;
+
+	if (sv->spec.env->listen_pid && fds && !parse_number(fds, 1000000, &n))
+		n = 0;
+	proc_close_inherited(STDERR_FILENO + 1 + (int)n, sv->spec.log->fd);
+	if (access(".", X_OK) < 0 || !getcwd(sv->working_dir, sizeof sv->working_dir) ||
+	    chdir("/") < 0)
+		sv->working_dir[0] = '\0';
 }
 
 static enum life_event
@@ -238,11 +294,9 @@ spawn(struct supervisor *sv, int *code)
 		.argv = sv->spec.argv,
 		.env = sv->spec.env->vars,
 		.listen_pid = sv->spec.env->listen_pid,
-		.working_dir = sv->spec.config->working_dir ? sv->spec.config->working_dir
-			       : sv->is_respawn             ? sv->working_dir
-							    : NULL,
+		.working_dir = next_dir(sv),
 		.signals = sv->spec.signals,
-		.foreground = sv->has_terminal,
+		.foreground = sv->has_terminal && terminal_is_with(sv->group),
 		.die_with_parent = !sv->is_init,
 	};
 	enum proc_stage stage;
@@ -254,8 +308,8 @@ spawn(struct supervisor *sv, int *code)
 		return proc_failure_passes(stage, -pid) ? LIFE_EV_REFUSED : LIFE_EV_FAILED;
 	}
 	sv->pid = sv->group = pid;
-	sv->started_ms = now_ms();
 	say_started(sv);
+	sv->oom_kills = oom_kills();
 	return LIFE_EV_SPAWNED;
 }
 
@@ -296,26 +350,28 @@ act(struct supervisor *sv, const struct life_step *step, int *code)
 {
 	enum life_event next = LIFE_N_EVENTS;
 
-	if (step->actions & LIFE_KILL)
+	if (step->actions & LIFE_SIGNAL) {
+		forward(sv, sv->stop_signal);
+		forward(sv, SIGCONT); /* a stopped process does not see the other */
+	}
+	if (step->actions & LIFE_KILL) {
 		(void)proc_kill_group(sv->group, SIGKILL);
+		(void)proc_kill(sv->pid, SIGKILL); /* it may have left its group */
+	}
 	if (step->actions & LIFE_CLEAR)
 		(void)proc_kill_group(sv->group, SIGTERM);
 	if (step->actions & LIFE_SWEEP) {
 		(void)proc_kill_group(sv->group, SIGTERM);
 		proc_kill_rest(SIGTERM);
 	}
-	if (step->actions & LIFE_SIGNAL) {
-		forward(sv, sv->stop_signal);
-		forward(sv, SIGCONT); /* a stopped process does not see the other */
-	}
-	if (step->actions & LIFE_ARM)
-		arm(sv, step->delay_ms);
-	if (step->actions & LIFE_DISARM)
-		disarm(sv);
 	if (step->actions & (LIFE_CLEAR | LIFE_SWEEP) && is_gone(sv))
 		next = LIFE_EV_GONE;
 	if (step->actions & LIFE_SPAWN)
 		next = spawn(sv, code);
+	if (step->actions & LIFE_ARM)
+		arm(sv, step->delay_ms);
+	if (step->actions & LIFE_DISARM)
+		disarm(sv);
 	if (step->actions & LIFE_QUIT && sv->looping)
 		uv_stop(&sv->loop);
 	return next;
@@ -356,6 +412,7 @@ on_child_change(void *arg, pid_t pid, int wstatus)
 			sv->suspended = true;
 	} else if (pid == sv->pid) {
 		sv->ended = true;
+		sv->suspended = false;
 		sv->wstatus = wstatus;
 	} else {
 		log_line(sv->spec.log, LOG_DEBUG, "reaped orphan pid %d", (int)pid);
@@ -383,7 +440,6 @@ server_ended(struct supervisor *sv)
 	say_ended(sv, code);
 	sv->ended = false;
 	sv->pid = 0;
-	sv->is_respawn = true;
 	advance(sv, LIFE_EV_EXITED, code);
 }
 
@@ -415,7 +471,7 @@ on_signal(void *arg, int signum, pid_t sender)
 		reap(sv);
 		return;
 	}
-	if (signum == SIGCONT && sv->has_terminal) {
+	if (signum == SIGCONT && sv->has_terminal && rule.action == SIGNAL_FORWARD) {
 		resume(sv);
 		return;
 	}
@@ -446,22 +502,15 @@ on_signal(void *arg, int signum, pid_t sender)
 
 /* ---- the loop ---- */
 
-/*
- * What the child has, initd lets go: readers of inherited pipes must see their end, and no mount
- * stays busy. Sockets of socket activation are kept for the next server.
- */
+/* As PID 1 of a namespace they come by themselves. */
 static void
-let_go(struct supervisor *sv)
+adopt_orphans(const struct supervisor *sv)
 {
-	const char *fds = env_get(sv->spec.env->vars, "LISTEN_FDS");
-	uint64_t n = 0;
-
-	if (sv->spec.env->listen_pid && fds && !parse_number(fds, 1000, &n))
-		n = 0;
-	proc_close_inherited(STDERR_FILENO + 1 + (int)n, sv->spec.log->fd);
-	if (!getcwd(sv->working_dir, sizeof sv->working_dir))
-		(void)strcpy(sv->working_dir, "/");
-	(void)!chdir("/"); /* "/" is there */
+	if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
+		log_line(sv->spec.log, LOG_WARN, "not PID 1, and orphans stay others': %s",
+		    strerror(errno));
+	else
+		log_line(sv->spec.log, LOG_DEBUG, "not PID 1: a subreaper for orphans");
 }
 
 static int
@@ -493,14 +542,9 @@ close_loop(struct supervisor *sv)
 static void
 start_policy(struct supervisor *sv)
 {
-	static const enum life_restart restarts[] = {
-		[RESTART_NO] = LIFE_RESTART_NO,
-		[RESTART_ON_FAILURE] = LIFE_RESTART_ON_FAILURE,
-		[RESTART_ALWAYS] = LIFE_RESTART_ALWAYS,
-	};
 	const struct config *config = sv->spec.config;
 	const struct life_policy policy = {
-		.restart = restarts[config->restart],
+		.restart = config->restart,
 		.restart_delay_ms = config->restart_delay_ms,
 		.restart_delay_max_ms = config->restart_delay_max_ms,
 		.restart_limit = config->restart_limit,
@@ -513,44 +557,50 @@ start_policy(struct supervisor *sv)
 	lifecycle_init(&sv->life, &policy);
 }
 
-/* The server must not run on unobserved. */
-static int
-give_up(struct supervisor *sv, int status)
+/* Watch the server to its end. */
+static void
+run_loop(struct supervisor *sv)
 {
+	int status = build_loop(sv);
+
+	if (status == 0) {
+		(void)uv_run(&sv->loop, UV_RUN_DEFAULT);
+		close_loop(sv);
+		return;
+	}
+	/* It must not run on unobserved. */
 	log_line(sv->spec.log, LOG_ERROR, "event loop: %s", strerror(-status));
 	(void)proc_kill_group(sv->group, SIGKILL);
-	return EXIT_CODE_REFUSED;
+	(void)proc_kill(sv->pid, SIGKILL);
+	sv->life.exit_code = EXIT_CODE_REFUSED;
 }
 
 int
 supervisor_run(const struct supervisor_spec *spec)
 {
 	struct supervisor sv;
-	int status;
 
+	/* All but the path, which would be a page of zeros. */
 	memset(&sv, 0, offsetof(struct supervisor, working_dir));
+	sv.working_dir[0] = '\0';
 	sv.spec = *spec;
 	sv.is_init = getpid() == 1;
-	sv.has_terminal = terminal_is_ours();
-	if (!sv.is_init)
-		(void)prctl(PR_SET_CHILD_SUBREAPER,
-		    1); /* Linux 3.4; without it orphans are just not ours */
+	/* Not for `initd … | less`: the others of a pipeline need the terminal, and we pass Ctrl-C on. */
+	sv.has_terminal = terminal_is_ours() && (sv.is_init || isatty(STDOUT_FILENO));
 	start_policy(&sv);
+	if (!sv.is_init)
+		adopt_orphans(&sv);
 
-	/* The child first, so that Python boots while we set ourselves up. */
+	/* The server first, so that Python boots while we set ourselves up. */
 	advance(&sv, LIFE_EV_START, 0);
-	let_go(&sv);
-	if (sv.life.state != LIFE_DONE) {
-		status = build_loop(&sv);
-		if (status < 0)
-			return give_up(&sv, status);
-		sv.oom_kills = oom_kills();
-		(void)uv_run(&sv.loop, UV_RUN_DEFAULT);
-		close_loop(&sv);
-	}
+	/* If it was refused, the next try still needs everything, and the loop will have its own among it. */
+	if (sv.life.started)
+		let_go(&sv);
+	if (sv.life.state != LIFE_DONE)
+		run_loop(&sv);
 	if (!sv.is_init)
 		proc_kill_rest(SIGKILL); /* the kernel does that when PID 1 ends */
-	if (sv.has_terminal)
+	if (sv.has_terminal && terminal_is_with(sv.group))
 		terminal_give(0);
 	return sv.life.exit_code;
 }

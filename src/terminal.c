@@ -4,15 +4,20 @@
 
 #include "proc.h"
 
-#include <signal.h>
 #include <unistd.h>
+
+bool
+terminal_is_with(pid_t group)
+{
+	pid_t foreground = tcgetpgrp(STDIN_FILENO);
+
+	return foreground >= 0 && (foreground == getpgrp() || foreground == group);
+}
 
 bool
 terminal_is_ours(void)
 {
-	pid_t group = tcgetpgrp(STDIN_FILENO);
-
-	return group >= 0 && group == getpgrp();
+	return terminal_is_with(-1);
 }
 
 void
@@ -24,12 +29,7 @@ terminal_give(pid_t group)
 void
 terminal_suspend(pid_t group)
 {
-	const uint64_t stop = UINT64_C(1) << (SIGTSTP - 1);
-
-	if (tcgetpgrp(STDIN_FILENO) == group)
+	if (terminal_is_with(group))
 		terminal_give(0);
-	(void)kill(0, SIGTSTP);
-	/* Default again for this moment: it stops us here, unless our group is orphaned. */
-	proc_set_mask(SIG_UNBLOCK, stop, NULL);
-	proc_set_mask(SIG_BLOCK, stop, NULL);
+	proc_stop_own_group();
 }

@@ -26,6 +26,7 @@ for file in src/*.c include/*.h; do
 		bad=1
 		continue
 	fi
+	# Names of headers have no blanks: shellcheck disable=SC2013
 	for header in $(sed -n 's/^#include "\(.*\)\.h"$/\1/p' "$file"); do
 		below=$(layer_of "$header")
 		[ "$header" = "$module" ] || [ "${module%%_*}" = "$header" ] && continue

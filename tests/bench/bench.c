@@ -197,11 +197,11 @@ sample_early(const struct bench *bench, struct init *init)
 }
 
 static const struct measure measures[] = {
-	{"start",    0,        sample_start  },
-	{ "signal",  RESIDENT, sample_signal },
-	{ "orphans", 0,        sample_orphans},
-	{ "early",   TWO_CPUS, sample_early  },
-	{ "hold",    RESIDENT, NULL          },
+	{ "start", 0, sample_start },
+	{ "signal", RESIDENT, sample_signal },
+	{ "orphans", 0, sample_orphans },
+	{ "early", TWO_CPUS, sample_early },
+	{ "hold", RESIDENT, NULL },
 };
 
 static const struct measure *

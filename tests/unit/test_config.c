@@ -28,7 +28,7 @@ load(struct config *cfg, const struct input *in, struct error *err)
 	struct config_spec spec = {
 		.path = in->file ? FILE_NAME : "/dev/null",
 		.arguments = (char *const *)in->arguments,
-		.environ = (char *const *)in->environ,
+		.vars = (char *const *)in->environ,
 	};
 
 	while (in->arguments[spec.n_arguments])
@@ -81,7 +81,7 @@ nothing_said_gives_the_documented_defaults(void **state)
 	assert_int_equal(cfg.drain_delay_ms, 0);
 	assert_int_equal(cfg.stop_timeout_ms, 0);
 	assert_false(cfg.signal_group);
-	assert_int_equal(cfg.restart, RESTART_NO);
+	assert_int_equal(cfg.restart, LIFE_RESTART_NO);
 	assert_int_equal(cfg.restart_delay_ms, 100);
 	assert_int_equal(cfg.restart_delay_max_ms, 30000);
 	assert_int_equal(cfg.restart_limit, 0);
@@ -132,9 +132,9 @@ every_number_reaches_its_field(void **state)
 		{ "server.drain_delay=1m30s", NUMBER(drain_delay_ms), 90000 },
 		{ "server.stop_timeout=8760h", NUMBER(stop_timeout_ms), UINT64_C(31536000000) },
 		{ "server.signal_group=yes", NUMBER(signal_group), true },
-		{ "server.restart=no", NUMBER(restart), RESTART_NO },
-		{ "server.restart=on-failure", NUMBER(restart), RESTART_ON_FAILURE },
-		{ "server.restart=always", NUMBER(restart), RESTART_ALWAYS },
+		{ "server.restart=no", NUMBER(restart), LIFE_RESTART_NO },
+		{ "server.restart=on-failure", NUMBER(restart), LIFE_RESTART_ON_FAILURE },
+		{ "server.restart=always", NUMBER(restart), LIFE_RESTART_ALWAYS },
 		{ "server.restart_delay=0", NUMBER(restart_delay_ms), 0 },
 		{ "server.restart_delay_max=2s", NUMBER(restart_delay_max_ms), 2000 },
 		{ "server.restart_limit=5", NUMBER(restart_limit), 5 },
@@ -747,7 +747,7 @@ a_line_has_at_most_198_bytes(void **state)
 		{ 1 << 20, "\n", too_long },
 	};
 	static char *const nothing[] = { NULL };
-	const struct config_spec spec = { .path = FILE_NAME, .environ = nothing };
+	const struct config_spec spec = { .path = FILE_NAME, .vars = nothing };
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
@@ -778,7 +778,7 @@ a_nul_byte_is_refused(void **state)
 		{ "[server]\nport = 1\n\0\n", 20, FILE_NAME ":3: a NUL byte; expected text" },
 	};
 	static char *const nothing[] = { NULL };
-	const struct config_spec spec = { .path = FILE_NAME, .environ = nothing };
+	const struct config_spec spec = { .path = FILE_NAME, .vars = nothing };
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
@@ -817,7 +817,7 @@ only_a_regular_file_or_dev_null_is_read(void **state)
 	assert_int_equal(mkfifo("fifo", 0600), 0);
 	(void)alarm(10); /* waiting for a writer would never fail */
 	for (size_t i = 0; i < COUNT(rows); i++) {
-		const struct config_spec spec = { .path = rows[i].path, .environ = nothing };
+		const struct config_spec spec = { .path = rows[i].path, .vars = nothing };
 		struct config cfg;
 		struct error err = { .msg = "" };
 		int status = config_load(&cfg, &spec, &err);
@@ -834,7 +834,7 @@ static void
 a_file_that_may_not_be_read_is_an_error(void **state)
 {
 	static char *const nothing[] = { NULL };
-	const struct config_spec spec = { .path = FILE_NAME, .environ = nothing };
+	const struct config_spec spec = { .path = FILE_NAME, .vars = nothing };
 	bool root = geteuid() == 0;
 	struct config cfg;
 	struct error err;
@@ -877,7 +877,7 @@ initd_config_names_the_file_unless_it_is_said_aloud(void **state)
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		const char *const variables[] = { rows[i].variable, NULL };
 		const struct config_spec spec = { .path = rows[i].path,
-			.environ = (char *const *)variables };
+			.vars = (char *const *)variables };
 		struct config cfg;
 		struct error err = { .msg = "" };
 		int status = config_load(&cfg, &spec, &err);
@@ -894,7 +894,7 @@ static void
 the_default_file_may_be_missing(void **state)
 {
 	static char *const nothing[] = { NULL };
-	const struct config_spec spec = { .environ = nothing };
+	const struct config_spec spec = { .vars = nothing };
 	struct config cfg;
 	struct error err;
 
@@ -952,7 +952,7 @@ every_option_has_a_variable(void **state)
 {
 	(void)state;
 	for (size_t i = 0; options_row(i); i++) {
-		const struct option *option = options_row(i);
+		const struct option_row *option = options_row(i);
 		char variable[128] = "INITD_", *end = variable + strlen(variable);
 		const struct input in = { .environ = { variable } };
 		struct config cfg;
