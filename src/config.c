@@ -189,7 +189,7 @@ read_line(char *buf, int size, void *stream)
 	while ((c = getc(reader->file)) != EOF && c != '\n') {
 		if (c == '\0')
 			return fail_line(reader, "a NUL byte; expected text");
-		if (n == 0 && c != '\n' && isspace(c))
+		if (n == 0 && isspace(c))
 			continue;
 		if (n == LINE_MAX_BYTES || n + 2 >= size)
 			return fail_line(

@@ -46,15 +46,16 @@ static int
 read_rest(int fd, struct file *file, const char *path, struct error *err)
 {
 	struct stat st;
-	char *text;
 
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > FILE_MAX_BYTES ||
 	    (size_t)st.st_size < file->length)
 		return error_set(err, "%s: expected a regular file of at most 16 MB", path);
-	text = malloc((size_t)st.st_size + sizeof file->small);
-	if (!text)
+	file->text = malloc((size_t)st.st_size + sizeof file->small);
+	if (!file->text) {
+		file->text = file->small;
 		return error_set(err, "%s: %s", path, strerror(errno));
-	file->text = (char *)memcpy(text, file->small, file->length);
+	}
+	memcpy(file->text, file->small, file->length);
 	if (!read_up_to(fd, file, (size_t)st.st_size))
 		return error_set(err, "%s: %s", path, strerror(errno));
 	return 0;

@@ -26,7 +26,7 @@ for file in src/*.c include/*.h; do
 		bad=1
 		continue
 	fi
-	# Names of headers have no blanks: shellcheck disable=SC2013
+	# shellcheck disable=SC2013 # names of headers have no blanks
 	for header in $(sed -n 's/^#include "\(.*\)\.h"$/\1/p' "$file"); do
 		below=$(layer_of "$header")
 		[ "$header" = "$module" ] || [ "${module%%_*}" = "$header" ] && continue
