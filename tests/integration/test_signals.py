@@ -456,10 +456,14 @@ def test_a_term_before_the_fork_ends_initd_without_a_child_left(traced):
 
 # What initd inherits
 
+# glibc's posix_spawn, with which make starts us, leaves its own signals ignored; Python cannot change that.
+OF_GLIBC = {32, 33}
+
+
 def dispositions(run):
     assert run.wait() == 0, run.transcript()
     found = dict(line.split(":\t") for line in run.stdout.splitlines())
-    return signal_set(found["SigIgn"]), signal_set(found["SigBlk"])
+    return signal_set(found["SigIgn"]) - OF_GLIBC, signal_set(found["SigBlk"])
 
 
 SHOW = ["grep", "^Sig[BI]", "/proc/self/status"]
