@@ -18,7 +18,7 @@
 enum {
 	MESSAGE_SIZE = 1024,
 	LOST_SIZE = 64,
-	LINE_SIZE = 4096,
+	LINE_SIZE = 2048,
 };
 
 static const struct {

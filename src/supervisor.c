@@ -39,7 +39,7 @@ struct supervisor {
 	bool is_init;      /* PID 1 */
 	uint64_t oom_kills;
 	/* Where initd was started, for the next server; "" if we are still there. */
-	char working_dir[PATH_MAX];
+	char working_dir[1024];
 };
 
 /* CLOCK_MONOTONIC, because the first server is started before the loop has a clock. */

