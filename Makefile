@@ -134,7 +134,7 @@ UNIT_BINARIES = $(UNIT:%=$(OUT)/unit/test_%)
 # What each unit test links: its module and what that stands on, nothing else.
 NEEDS_parse     = parse
 NEEDS_config    = config options env parse json error
-NEEDS_env       = env error
+NEEDS_env       = env parse error
 NEEDS_agent     = agent error
 NEEDS_privs     = privs parse error
 NEEDS_lifecycle = lifecycle

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct env_default {
@@ -34,8 +35,14 @@ struct env {
 	_Alignas(char *) char room[4096];
 };
 
+/* What is searched for programs where PATH is not set: Docker's. */
+#define ENV_DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
 /* The value of a variable, or NULL. */
 const char *env_get(char *const *vars, const char *name);
+
+/* The number of activated sockets by LISTEN_FDS (sd_listen_fds(3)); 0 if there is none or it is no number. */
+uint64_t env_listen_fds(char *const *vars);
 
 /*
  * Build the child's environment. What is set replaces every earlier variable of that name; the

@@ -2,12 +2,11 @@
 /* Inherited environment + what initd knows = the child's environment. */
 #include "env.h"
 
+#include "parse.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-static const char default_path[] =
-    "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"; /* Docker's */
 
 /* As many digits as a pid can have, for the child to write its own over. */
 static const char any_pid[] = "0000000000";
@@ -32,6 +31,15 @@ env_get(char *const *vars, const char *name)
 		if (is_named(*vars, name, length))
 			return *vars + length + 1;
 	return NULL;
+}
+
+uint64_t
+env_listen_fds(char *const *vars)
+{
+	const char *text = env_get(vars, "LISTEN_FDS");
+	uint64_t n;
+
+	return text && parse_number(text, 1000000, &n) ? n : 0;
 }
 
 /* The digits of n at the end of buf. */
@@ -111,7 +119,7 @@ set_venv(struct env *env, const char *found)
 		venv = found;
 	}
 	if (!path || *path == '\0') /* an empty entry would be the working directory */
-		path = default_path;
+		path = ENV_DEFAULT_PATH;
 	if (!venv || *venv == '\0')
 		return;
 	/* Where the image put its own venv into PATH is its business; ours comes first. */
@@ -160,7 +168,7 @@ text_size(const struct env_spec *spec, char *const *inherited)
 {
 	size_t size =
 	    (size_t)N_OURS * sizeof "VIRTUAL_ENV=" + 2 * (size_t)NUMBER_SIZE + sizeof "/bin:";
-	size_t path = longer(env_get(inherited, "PATH"), default_path);
+	size_t path = longer(env_get(inherited, "PATH"), ENV_DEFAULT_PATH);
 	size_t venv = longer(env_get(inherited, "VIRTUAL_ENV"), spec->venv);
 
 	for (size_t i = 0; i < spec->n_defaults; i++) {

@@ -199,13 +199,9 @@ plan_command(struct plan *plan, const struct cmdline *cmd, struct error *err)
 int
 plan_limits(char *const *vars, struct error *err)
 {
-	const char *sockets = env_get(vars, "LISTEN_FDS");
+	uint64_t n = DESCRIPTORS_MIN + env_listen_fds(vars);
 	struct rlimit limit;
-	uint64_t n = 0;
 
-	if (sockets && !parse_number(sockets, 1000000, &n))
-		n = 0;
-	n += DESCRIPTORS_MIN;
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= n)
 		return 0;
 	(void)error_set(err,

@@ -2,6 +2,7 @@
 /* The kernel's side of a child: the only fork, exec, waitpid and kill. */
 #include "proc.h"
 
+#include "env.h"
 #include "exit_code.h"
 
 #include <errno.h>
@@ -27,10 +28,9 @@ struct failure {
 static const char *
 search_path(char *const *env)
 {
-	for (; *env; env++)
-		if (strncmp(*env, "PATH=", 5) == 0)
-			return *env + 5;
-	return "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"; /* as Docker has it */
+	const char *path = env_get(env, "PATH");
+
+	return path ? path : ENV_DEFAULT_PATH;
 }
 
 /*

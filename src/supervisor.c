@@ -32,12 +32,12 @@ struct supervisor {
 	pid_t group;       /* of the last server, which may outlive it */
 	bool ended;        /* it was reaped; wstatus is still to be told */
 	int wstatus;
-	bool suspended;    /* it was stopped by Ctrl-Z */
-	int asked_signal;  /* the signal that asked for a stop or restart */
-	int stop_signal;   /* what the server gets for it */
-	bool has_terminal; /* initd was the terminal's foreground group and passes that on */
-	bool is_init;      /* PID 1 */
-	uint64_t oom_kills;
+	bool suspended;     /* it was stopped by Ctrl-Z */
+	int asked_signal;   /* the signal that asked for a stop or restart */
+	int stop_signal;    /* what the server gets for it */
+	bool has_terminal;  /* initd was the terminal's foreground group and passes that on */
+	bool is_init;       /* PID 1 */
+	uint64_t oom_kills; /* when the server was started */
 	/* Where initd was started, for the next server; "" if we are still there. */
 	char working_dir[1024];
 };
@@ -142,7 +142,6 @@ say_ended(struct supervisor *sv, int code)
 	    (sv->has_terminal && WIFSIGNALED(sv->wstatus) && WTERMSIG(sv->wstatus) == SIGINT);
 	bool oom = false;
 	char how[64], lived[32], name[16];
-	uint64_t kills;
 
 	(void)duration_text(now_ms() - sv->life.started_ms, lived);
 	if (!WIFSIGNALED(sv->wstatus)) {
@@ -151,11 +150,7 @@ say_ended(struct supervisor *sv, int code)
 		(void)snprintf(how, sizeof how, "killed by %s%s",
 		    signal_name(WTERMSIG(sv->wstatus), name),
 		    WCOREDUMP(sv->wstatus) ? " (core dumped)" : "");
-		if (WTERMSIG(sv->wstatus) == SIGKILL) {
-			kills = oom_kills();
-			oom = kills > sv->oom_kills;
-			sv->oom_kills = kills;
-		}
+		oom = WTERMSIG(sv->wstatus) == SIGKILL && oom_kills() > sv->oom_kills;
 	}
 	log_line(sv->spec.log, asked || code == 0 ? LOG_INFO : LOG_ERROR,
 	    "server ended: %s after %s%s", how, lived,
@@ -268,6 +263,13 @@ forward(struct supervisor *sv, int signum)
 		log_line(sv->spec.log, LOG_DEBUG, "%s to pid %d", name, (int)sv->pid);
 }
 
+static void
+kill_server(const struct supervisor *sv)
+{
+	(void)proc_kill_group(sv->group, SIGKILL);
+	(void)proc_kill(sv->pid, SIGKILL); /* it may have left its group */
+}
+
 /*
  * What the server has, initd lets go: readers of inherited pipes must see their end, and no mount
  * stays busy. Sockets of socket activation are kept for the next server, and so is a directory that
@@ -276,11 +278,8 @@ forward(struct supervisor *sv, int signum)
 static void
 let_go(struct supervisor *sv)
 {
-	const char *fds = env_get(sv->spec.env->vars, "LISTEN_FDS");
-	uint64_t n = 0;
+	uint64_t n = sv->spec.env->listen_pid ? env_listen_fds(sv->spec.env->vars) : 0;
 
-	if (sv->spec.env->listen_pid && fds && !parse_number(fds, 1000000, &n))
-		n = 0;
 	proc_close_inherited(STDERR_FILENO + 1 + (int)n, sv->spec.log->fd);
 	if (access(".", X_OK) < 0 || !getcwd(sv->working_dir, sizeof sv->working_dir) ||
 	    chdir("/") < 0)
@@ -354,10 +353,8 @@ act(struct supervisor *sv, const struct life_step *step, int *code)
 		forward(sv, sv->stop_signal);
 		forward(sv, SIGCONT); /* a stopped process does not see the other */
 	}
-	if (step->actions & LIFE_KILL) {
-		(void)proc_kill_group(sv->group, SIGKILL);
-		(void)proc_kill(sv->pid, SIGKILL); /* it may have left its group */
-	}
+	if (step->actions & LIFE_KILL)
+		kill_server(sv);
 	if (step->actions & LIFE_CLEAR)
 		(void)proc_kill_group(sv->group, SIGTERM);
 	if (step->actions & LIFE_SWEEP) {
@@ -570,8 +567,7 @@ run_loop(struct supervisor *sv)
 	}
 	/* It must not run on unobserved. */
 	log_line(sv->spec.log, LOG_ERROR, "event loop: %s", strerror(-status));
-	(void)proc_kill_group(sv->group, SIGKILL);
-	(void)proc_kill(sv->pid, SIGKILL);
+	kill_server(sv);
 	sv->life.exit_code = EXIT_CODE_REFUSED;
 }
 

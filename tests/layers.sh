@@ -6,7 +6,9 @@ cd "$(dirname "$0")/.."
 
 # From the bottom up.
 layers='error json exit_code
-log parse lifecycle proc oom agent env cmdline
+log parse lifecycle oom agent cmdline
+env
+proc
 privs options signals terminal
 config
 plan supervisor

@@ -224,6 +224,16 @@ def refusal():
     return None
 
 
+def open_lab(binary):
+    """The body of a fixture: a lab with this binary for as long as it is in use."""
+    reason = refusal()
+    if reason:
+        pytest.skip(reason)
+    lab = Lab(binary)
+    yield lab
+    lab.remove()
+
+
 class Run:
     """One initd, from its start to its end.
 

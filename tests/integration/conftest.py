@@ -8,12 +8,7 @@ import pidns
 
 @pytest.fixture(scope="session")
 def lab(initd_binary):
-    reason = pidns.refusal()
-    if reason:
-        pytest.skip(reason)
-    lab = pidns.Lab(initd_binary)
-    yield lab
-    lab.remove()
+    yield from pidns.open_lab(initd_binary)
 
 
 @pytest.fixture

@@ -40,12 +40,7 @@ def venv():
 
 @pytest.fixture(scope="module")
 def lab(binary):
-    reason = pidns.refusal()
-    if reason:
-        pytest.skip(reason)
-    lab = pidns.Lab(binary)
-    yield lab
-    lab.remove()
+    yield from pidns.open_lab(binary)
 
 
 class Serving:
