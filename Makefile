@@ -133,7 +133,7 @@ UNIT_BINARIES = $(UNIT:%=$(OUT)/unit/test_%)
 
 # What each unit test links: its module and what that stands on, nothing else.
 NEEDS_parse     = parse
-NEEDS_config    = config options env parse json error
+NEEDS_config    = config options http env parse json error
 NEEDS_env       = env parse error
 NEEDS_agent     = agent error
 NEEDS_privs     = privs parse error
@@ -253,7 +253,7 @@ MUSL_apt  = musl-tools dpkg-dev
 
 CHECK_apt = $(BUILD_apt) $(MUSL_apt) clang clang-format clang-tidy cppcheck shellcheck libcmocka-dev \
     python3-venv ca-certificates util-linux mount procps strace \
-    docker.io podman runc debootstrap debian-archive-keyring
+    docker.io podman runc debootstrap debian-archive-keyring nginx
 CHECK_apk = $(BUILD_apk) clang cmocka-dev py3-pip util-linux procps strace
 CHECK_dnf = $(BUILD_dnf) clang libcmocka-devel python3-pip util-linux procps-ng strace
 

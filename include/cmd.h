@@ -7,5 +7,8 @@ struct proc_signals;
 
 int cmd_run(int argc, char **argv, const struct proc_signals *inherited);
 int cmd_check(int argc, char **argv, const struct proc_signals *inherited);
+int cmd_healthcheck(int argc, char **argv, const struct proc_signals *inherited);
+int cmd_status(int argc, char **argv, const struct proc_signals *inherited);
+int cmd_restart(int argc, char **argv, const struct proc_signals *inherited);
 
 #endif

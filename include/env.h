@@ -22,7 +22,9 @@ struct env_spec {
 	const char *home; /* for a HOME that is missing or root's; NULL: HOME is left alone */
 	const struct env_default *defaults; /* what is already set wins */
 	size_t n_defaults;
-	pid_t self; /* a LISTEN_PID of this process is made the child's; needed if there is one */
+	bool
+	    notifies; /* initd says when the server is ready: NOTIFY_SOCKET is not for the server */
+	pid_t self;   /* a LISTEN_PID of this process is made the child's; needed if there is one */
 };
 
 /* One allocation; what is inherited stays where it is. */
@@ -37,6 +39,9 @@ struct env {
 
 /* What is searched for programs where PATH is not set: Docker's. */
 #define ENV_DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+/* sd_notify(3). */
+#define ENV_NOTIFY_SOCKET "NOTIFY_SOCKET"
 
 /* The value of a variable, or NULL. */
 const char *env_get(char *const *vars, const char *name);

@@ -5,7 +5,10 @@
 
 enum exit_code {
 	EXIT_CODE_OK = 0,
+	EXIT_CODE_UNHEALTHY =
+	    1, /* what a HEALTHCHECK may say; also of a hung server that ended with 0 */
 	EXIT_CODE_USAGE = 64,           /* sysexits.h: EX_USAGE */
+	EXIT_CODE_UNAVAILABLE = 69,     /* EX_UNAVAILABLE: no initd to ask */
 	EXIT_CODE_REFUSED = 71,         /* EX_OSERR: fork, memory, descriptors */
 	EXIT_CODE_PRIVILEGES = 77,      /* EX_NOPERM */
 	EXIT_CODE_CONFIG = 78,          /* EX_CONFIG */

@@ -20,14 +20,15 @@ enum life_state {
 };
 
 enum life_event {
-	LIFE_EV_START,    /* once, first */
-	LIFE_EV_SPAWNED,  /* answer to LIFE_SPAWN: it runs */
-	LIFE_EV_REFUSED,  /* answer to LIFE_SPAWN: no memory or process to be had now */
-	LIFE_EV_FAILED,   /* answer to LIFE_SPAWN: it cannot be executed; code 126 or 127 */
-	LIFE_EV_EXITED,   /* the server ended; code */
-	LIFE_EV_GONE,     /* nothing is left of it: its group (CLEARING), all children (ENDING) */
-	LIFE_EV_STOP,     /* somebody wants initd to end */
-	LIFE_EV_RESTART,  /* somebody wants a new server */
+	LIFE_EV_START,     /* once, first */
+	LIFE_EV_SPAWNED,   /* answer to LIFE_SPAWN: it runs */
+	LIFE_EV_REFUSED,   /* answer to LIFE_SPAWN: no memory or process to be had now */
+	LIFE_EV_FAILED,    /* answer to LIFE_SPAWN: it cannot be executed; code 126 or 127 */
+	LIFE_EV_EXITED,    /* the server ended; code */
+	LIFE_EV_GONE,      /* nothing is left of it: its group (CLEARING), all children (ENDING) */
+	LIFE_EV_STOP,      /* somebody wants initd to end */
+	LIFE_EV_RESTART,   /* somebody wants a new server */
+	LIFE_EV_UNHEALTHY, /* the server answers no more: replace it, as if it had ended in failure */
 	LIFE_EV_DEADLINE, /* what LIFE_ARM asked for */
 	LIFE_N_EVENTS,
 };
@@ -64,8 +65,10 @@ struct lifecycle {
 	struct life_policy policy;
 	enum life_state state;
 	int exit_code; /* of the last server, or of what kept it from starting; valid from the first end on */
-	bool started;      /* some server ran once */
-	bool killed;       /* SIGKILL was sent in this STOPPING or RESTARTING */
+	bool started; /* some server ran once */
+	bool killed;  /* SIGKILL was sent in this STOPPING or RESTARTING */
+	bool
+	    unhealthy; /* this STOPPING or RESTARTING is for UNHEALTHY: a failure, whatever code it ends with */
 	unsigned restarts; /* by policy, since a server last lived for LIFE_STABLE_MS */
 	unsigned refusals; /* in a row */
 	uint64_t started_ms;

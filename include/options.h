@@ -73,6 +73,13 @@ struct config {
 
 	struct signal_rule signals[SIGNAL_MAX + 1]; /* read them by options_signal_rule() */
 
+	const char *health_target; /* NULL: the default path */
+	const char *health_expect;
+	const char *health_host_header; /* NULL: the target's */
+	uint64_t health_timeout_ms, health_start_interval_ms, health_interval_ms;
+	unsigned health_retries;
+	bool health_restarts; /* on_failure */
+
 	size_t n_env;
 
 	enum log_level log_level;
@@ -126,8 +133,8 @@ char *options_keep(struct config *cfg, const char *text, size_t length);
 /* Free all that options_set() and options_keep() allocated. */
 void options_free(struct config *cfg);
 
-/* Did somebody set this option (by any means but the default)? */
-bool options_is_set(const struct config *cfg, const char *section, const char *name);
+/* Where the value of an option came from; beyond CONFIG_DEFAULT somebody set it. */
+enum config_source options_source(const struct config *cfg, const char *section, const char *name);
 
 /* The default of an option as text, or NULL. */
 const char *options_fallback(const char *section, const char *name);

@@ -22,7 +22,8 @@ struct plan {
 	bool cannot_switch; /* user.name asks for somebody else, but we are not root */
 	struct env env;
 	char *const *argv;
-	const char *home;                 /* of the user, one that exists */
+	const char *home;        /* of the user, one that exists */
+	const char *notify_path; /* NOTIFY_SOCKET, if it is us who know when the server is ready */
 	char venv[PLAN_PATH_SIZE];        /* found, or "" */
 	char agent_dir[PLAN_PATH_SIZE];   /* room for a relative one made absolute */
 	char working_dir[PLAN_PATH_SIZE]; /* the same */

@@ -23,9 +23,13 @@ struct privs {
 	char home[256]; /* of the passwd entry; "" if there is none */
 };
 
+#define PRIVS_PASSWD_PATH "/etc/passwd"
+#define PRIVS_GROUP_PATH  "/etc/group"
+
 struct privs_spec {
 	const char *user; /* NAME, UID, NAME:GROUP or UID:GID; group names and numbers mix */
 	const char *passwd_path, *group_path;
+	bool no_groups; /* no supplementary ones */
 };
 
 /*
@@ -35,6 +39,9 @@ struct privs_spec {
  * "unchanged" to setresuid(2). -1 and *err if a name is unknown or a number is none.
  */
 int privs_resolve(struct privs *privs, const struct privs_spec *spec, struct error *err);
+
+/* Somebody by the numbers alone. */
+void privs_by_ids(struct privs *privs, uid_t uid, gid_t gid);
 
 /* The same for the uid and gid that this process has; it never fails. */
 void privs_current(struct privs *privs, const char *passwd_path);
@@ -58,6 +65,9 @@ enum privs_shortfall {
  */
 int privs_drop(
     const struct privs *privs, bool no_new_privs, unsigned *shortfalls, struct error *err);
+
+/* The part of it that changes ids and proves that, for a process that starts nothing. */
+int privs_switch(const struct privs *privs, struct error *err);
 
 /*
  * What holds whoever we are: no_new_privs for all that is started, if it is wanted, and nobody of

@@ -15,6 +15,7 @@ struct supervisor_spec {
 	char *const *argv;
 	const struct proc_signals *signals; /* inherited: for the child */
 	const struct privs *privs;          /* who it runs as, for the log */
+	const char *notify_path;            /* who wants to hear READY=1 and STOPPING=1; or NULL */
 	struct log *log;
 };
 

@@ -196,7 +196,7 @@ cmd_check(int argc, char **argv, const struct proc_signals *inherited)
 	/* Unlike PID 1 at work, this may be interrupted. */
 	proc_set_mask(SIG_SETMASK, inherited->mask, NULL);
 	log_init(&log);
-	if (cmdline_parse(&cmd, argc, argv, true, &err) < 0) {
+	if (cmdline_parse(&cmd, argc, argv, CMDLINE_CONFIG | CMDLINE_JSON, &err) < 0) {
 		log_line(&log, LOG_ERROR, "%s", err.msg);
 		return EXIT_CODE_USAGE;
 	}

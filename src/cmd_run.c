@@ -75,8 +75,9 @@ cmd_run(int argc, char **argv, const struct proc_signals *inherited)
 	int code;
 
 	log_init(&log);
-	code = cmdline_parse(&cmd, argc, argv, false, &err) < 0 ? EXIT_CODE_USAGE
-								: plan_limits(environ, &err);
+	code = cmdline_parse(&cmd, argc, argv, CMDLINE_CONFIG, &err) < 0
+		   ? EXIT_CODE_USAGE
+		   : plan_limits(environ, &err);
 	if (code != 0) {
 		log_line(&log, LOG_ERROR, "%s", err.msg);
 		return code;
@@ -95,6 +96,7 @@ cmd_run(int argc, char **argv, const struct proc_signals *inherited)
 			.argv = plan.argv,
 			.signals = inherited,
 			.privs = &plan.privs,
+			.notify_path = plan.notify_path,
 			.log = &log,
 		};
 

@@ -65,6 +65,7 @@ unset(struct env *env, const char *name)
 		if (!is_named(env->vars[i], name, length))
 			env->vars[kept++] = env->vars[i];
 	env->n = kept;
+	env->vars[kept] = NULL;
 }
 
 /* Put a variable whose text begins at `var` and ends where the next one can. */
@@ -208,6 +209,8 @@ env_build(struct env *env, char *const *inherited, const struct env_spec *spec, 
 	set_venv(env, spec->venv);
 	set_user(env, spec);
 	set_listen_pid(env, spec->self);
+	if (spec->notifies && env_get(env->vars, ENV_NOTIFY_SOCKET))
+		unset(env, ENV_NOTIFY_SOCKET);
 	return 0;
 }
 

@@ -56,6 +56,7 @@ static struct life_step
 spawn(struct lifecycle *life)
 {
 	life->killed = false;
+	life->unhealthy = false;
 	return go(life, LIFE_RUNNING, LIFE_SPAWN | LIFE_DISARM);
 }
 
@@ -87,22 +88,35 @@ restart_delay(const struct lifecycle *life)
 }
 
 static bool
+is_used_up(const struct lifecycle *life)
+{
+	return life->policy.restart_limit > 0 && life->restarts >= life->policy.restart_limit;
+}
+
+static bool
 policy_restarts(const struct lifecycle *life, int code)
 {
 	const struct life_policy *policy = &life->policy;
 
-	if (policy->restart_limit > 0 && life->restarts >= policy->restart_limit)
+	if (is_used_up(life))
 		return false;
 	return policy->restart == LIFE_RESTART_ALWAYS ||
 	       (policy->restart == LIFE_RESTART_ON_FAILURE && code != 0);
+}
+
+/* One that lived long enough starts with a clean slate. */
+static void
+forgive(struct lifecycle *life, uint64_t now_ms)
+{
+	if (now_ms - life->started_ms >= LIFE_STABLE_MS)
+		life->restarts = 0;
 }
 
 /* The server ended and nobody had asked for it. */
 static struct life_step
 ended_by_itself(struct lifecycle *life, int code, uint64_t now_ms)
 {
-	if (now_ms - life->started_ms >= LIFE_STABLE_MS)
-		life->restarts = 0;
+	forgive(life, now_ms);
 	life->exit_code = code;
 	if (!policy_restarts(life, code))
 		return end(life, code);
@@ -156,6 +170,24 @@ restart(struct lifecycle *life)
 	return ask(life, LIFE_RESTARTING, life->policy.restart_timeout_ms);
 }
 
+/* It hangs: as if it had ended in failure, but it still has to be stopped. Nobody needs a drain. */
+static struct life_step
+replace(struct lifecycle *life, uint64_t now_ms)
+{
+	forgive(life, now_ms);
+	life->unhealthy = true;
+	if (is_used_up(life))
+		return ask(life, LIFE_STOPPING, life->policy.restart_timeout_ms);
+	return restart(life);
+}
+
+/* A server that hung has failed, whatever it says when it is stopped. */
+static int
+final_code(const struct lifecycle *life, int code)
+{
+	return life->unhealthy && code == EXIT_CODE_OK ? EXIT_CODE_UNHEALTHY : code;
+}
+
 static struct life_step
 kill_group(struct lifecycle *life)
 {
@@ -170,6 +202,7 @@ kill_group(struct lifecycle *life)
 static struct life_step
 stop_wins(struct lifecycle *life)
 {
+	life->unhealthy = false; /* it is stopped because somebody wants that */
 	return ask(
 	    life, LIFE_STOPPING, life->killed ? LIFE_GRACE_MS : life->policy.stop_timeout_ms);
 }
@@ -199,6 +232,8 @@ in_running(struct lifecycle *life, enum life_event event, int code, uint64_t now
 		return stop(life);
 	case LIFE_EV_RESTART:
 		return restart(life);
+	case LIFE_EV_UNHEALTHY:
+		return replace(life, now_ms);
 	case LIFE_EV_START:
 	case LIFE_EV_GONE:
 	case LIFE_EV_DEADLINE:
@@ -223,7 +258,7 @@ in_stopping(struct lifecycle *life, enum life_event event, int code)
 {
 	switch (event) {
 	case LIFE_EV_EXITED:
-		return end(life, code);
+		return end(life, final_code(life, code));
 	case LIFE_EV_STOP:
 		/* Said again: passed on again, because a second signal means "at once" to many servers. */
 		return (struct life_step){ .actions = LIFE_SIGNAL };
@@ -236,6 +271,7 @@ in_stopping(struct lifecycle *life, enum life_event event, int code)
 	case LIFE_EV_FAILED:
 	case LIFE_EV_GONE:
 	case LIFE_EV_RESTART:
+	case LIFE_EV_UNHEALTHY:
 	case LIFE_N_EVENTS:
 		break;
 	}
@@ -247,8 +283,9 @@ in_restarting(struct lifecycle *life, enum life_event event, int code)
 {
 	switch (event) {
 	case LIFE_EV_EXITED:
-		life->exit_code = code;
-		life->delay_ms = 0;
+		life->exit_code = final_code(life, code);
+		life->delay_ms = life->unhealthy ? restart_delay(life) : 0;
+		life->restarts += life->unhealthy;
 		return go_with_deadline(life, LIFE_CLEARING, LIFE_CLEAR, LIFE_GRACE_MS);
 	case LIFE_EV_STOP:
 		return stop_wins(life);
@@ -260,6 +297,7 @@ in_restarting(struct lifecycle *life, enum life_event event, int code)
 	case LIFE_EV_FAILED:
 	case LIFE_EV_GONE:
 	case LIFE_EV_RESTART:
+	case LIFE_EV_UNHEALTHY:
 	case LIFE_N_EVENTS:
 		break;
 	}
@@ -288,6 +326,7 @@ in_clearing(struct lifecycle *life, enum life_event event)
 	case LIFE_EV_REFUSED:
 	case LIFE_EV_FAILED:
 	case LIFE_EV_EXITED:
+	case LIFE_EV_UNHEALTHY:
 	case LIFE_N_EVENTS:
 		break;
 	}

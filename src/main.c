@@ -17,6 +17,13 @@ static const struct command {
 } commands[] = {
 	{ "run", cmd_run, "[run] [-c FILE] [-o SECTION.NAME=VALUE]... [--] [COMMAND [ARG]...]",
 	    "start the server and look after it" },
+	{ "healthcheck", cmd_healthcheck,
+	    "healthcheck [-c FILE] [-o SECTION.NAME=VALUE]... [--json] [TARGET]",
+	    "ask the server once; exit 0 if it is healthy, 1 if not" },
+	{ "status", cmd_status, "status [--json] [--pid N]",
+	    "what the initd that is PID 1 (or N) knows about its server" },
+	{ "restart", cmd_restart, "restart [--wait] [--pid N]",
+	    "start the server anew; --wait until it is ready" },
 	{ "check", cmd_check,
 	    "check [-c FILE] [-o SECTION.NAME=VALUE]... [--json] [COMMAND [ARG]...]",
 	    "show the options, where each came from, and what is wrong with this image" },

@@ -2,6 +2,7 @@
 /* The one table of options, and the way of one text into its place. */
 #include "options.h"
 
+#include "http.h"
 #include "json.h"
 
 #include <arpa/inet.h>
@@ -68,10 +69,33 @@ set_count(const char *text, void *field)
 	return set_number(text, 1000000000, field);
 }
 
+/* A count of at least one. */
+static bool
+set_amount(const char *text, void *field)
+{
+	unsigned n;
+
+	if (!set_count(text, &n) || n == 0)
+		return false;
+	*(unsigned *)field = n;
+	return true;
+}
+
 static bool
 set_duration(const char *text, void *field)
 {
 	return parse_duration(text, field);
+}
+
+static bool
+set_timeout(const char *text, void *field)
+{
+	uint64_t ms;
+
+	if (!parse_duration(text, &ms) || ms == 0)
+		return false;
+	*(uint64_t *)field = ms;
+	return true;
 }
 
 static bool
@@ -115,6 +139,50 @@ set_restart(const char *text, void *field)
 	return set_choice(text, names, field);
 }
 
+/* With any host and port: those of the server are not known before all options are. */
+static bool
+set_target(const char *text, void *field)
+{
+	struct http_target target;
+
+	if (!http_target_parse(&target, text, "localhost", 1))
+		return false;
+	*(const char **)field = text;
+	return true;
+}
+
+static bool
+set_expect(const char *text, void *field)
+{
+	struct http_expect expect;
+
+	if (!http_expect_parse(text, &expect))
+		return false;
+	*(const char **)field = text;
+	return true;
+}
+
+static bool
+set_host_header(const char *text, void *field)
+{
+	if (!http_host_is_valid(text))
+		return false;
+	*(const char **)field = text;
+	return true;
+}
+
+static bool
+set_on_failure(const char *text, void *field)
+{
+	static const char *const names[] = { "report", "restart", NULL };
+	unsigned choice;
+
+	if (!set_choice(text, names, &choice))
+		return false;
+	*(bool *)field = choice == 1;
+	return true;
+}
+
 static bool
 set_level(const char *text, void *field)
 {
@@ -148,11 +216,18 @@ static const struct option_type
     host_type = { set_host, "a literal IPv4 or IPv6 address, or localhost" },
     port_type = { set_port, "a port from 1 to 65535" },
     count_type = { set_count, "a number from 0 to 1000000000" },
+    amount_type = { set_amount, "a number from 1 to 1000000000" },
     duration_type = { set_duration, "0 or a duration such as 500ms, 2s or 1m30s" },
+    timeout_type = { set_timeout, "a duration such as 500ms, 2s or 1m30s" },
     bool_type = { set_bool, "yes or no" },
     codes_type = { set_codes, "exit codes from 0 to 255, such as 0,143" },
     signal_type = { set_signal, "a signal such as SIGTERM or RTMIN+3" },
     restart_type = { set_restart, "no, on-failure or always" },
+    target_type = { set_target,
+	    "/path, http://ADDRESS[:PORT][/path], tcp, tcp://ADDRESS:PORT or unix:SOCKET[:/path]" },
+    expect_type = { set_expect, "status codes and ranges such as 200-299,304" },
+    host_header_type = { set_host_header, "a host name" },
+    on_failure_type = { set_on_failure, "report or restart" },
     level_type = { set_level, "error, warn, info or debug" },
     format_type = { set_format, "text or json" };
 
@@ -178,6 +253,14 @@ static const struct option_row options[] = {
 	{ "server", "success_codes",     &codes_type,    FIELD(success_codes),        "0",        NULL },
 	{ "user",   "name",              &text_type,     FIELD(user),                 "app",      NULL },
 	{ "user",   "no_new_privs",      &bool_type,     FIELD(no_new_privs),         "yes",      NULL },
+	{ "health", "target",            &target_type,   FIELD(health_target),        NULL,       NULL },
+	{ "health", "expect",            &expect_type,   FIELD(health_expect),        "200-299",  NULL },
+	{ "health", "host_header",       &host_header_type, FIELD(health_host_header), NULL,      NULL },
+	{ "health", "timeout",           &timeout_type,  FIELD(health_timeout_ms),    "2s",       NULL },
+	{ "health", "start_interval",    &duration_type, FIELD(health_start_interval_ms), "100ms", NULL },
+	{ "health", "interval",          &duration_type, FIELD(health_interval_ms),   "0",        NULL },
+	{ "health", "retries",           &amount_type,   FIELD(health_retries),       "3",        NULL },
+	{ "health", "on_failure",        &on_failure_type, FIELD(health_restarts),    "report",   NULL },
 	{ "log",    "level",             &level_type,    FIELD(log_level),            "info",     NULL },
 	{ "log",    "format",            &format_type,   FIELD(log_format),           "text",     NULL },
 };
@@ -535,12 +618,12 @@ options_set_defaults(struct config *cfg, struct error *err)
 	return 0;
 }
 
-bool
-options_is_set(const struct config *cfg, const char *section, const char *name)
+enum config_source
+options_source(const struct config *cfg, const char *section, const char *name)
 {
 	const struct option_row *option = find_option(section, name);
 
-	return option && cfg->settings[option - options].source > CONFIG_DEFAULT;
+	return option ? cfg->settings[option - options].source : CONFIG_UNSET;
 }
 
 const char *

@@ -14,9 +14,6 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define PASSWD_PATH "/etc/passwd"
-#define GROUP_PATH  "/etc/group"
-
 enum {
 	/* The loop needs 7, aborts with 4 to 6 (libuv 1.44), and the server needs some as well. */
 	DESCRIPTORS_MIN = 32,
@@ -38,6 +35,7 @@ plan_config(struct plan *plan, const struct cmdline *cmd, char *const *vars, str
 	plan->env.vars = NULL;
 	plan->argv = NULL;
 	plan->home = NULL;
+	plan->notify_path = NULL;
 	plan->venv[0] = '\0';
 	return config_load(&plan->config, &spec, err) < 0 ? EXIT_CODE_CONFIG : 0;
 }
@@ -63,15 +61,16 @@ is_somebody_else(const struct privs *privs, const struct privs_spec *wanted)
 int
 plan_user(struct plan *plan, struct error *err)
 {
-	const struct privs_spec spec = {
-		.user = plan->config.user, .passwd_path = PASSWD_PATH, .group_path = GROUP_PATH
-	};
+	const struct privs_spec spec = { .user = plan->config.user,
+		.passwd_path = PRIVS_PASSWD_PATH,
+		.group_path = PRIVS_GROUP_PATH };
 	struct privs *privs = &plan->privs;
 
 	if (geteuid() != 0) {
-		privs_current(privs, PASSWD_PATH);
+		privs_current(privs, PRIVS_PASSWD_PATH);
 		plan->cannot_switch =
-		    options_is_set(&plan->config, "user", "name") && is_somebody_else(privs, &spec);
+		    options_source(&plan->config, "user", "name") > CONFIG_DEFAULT &&
+		    is_somebody_else(privs, &spec);
 	} else {
 		if (privs_resolve(privs, &spec, err) < 0)
 			return EXIT_CODE_PRIVILEGES;
@@ -153,8 +152,11 @@ plan_environment(struct plan *plan, char *const *vars, struct error *err)
 		.defaults = defaults,
 		.n_defaults = config->n_env,
 		.self = env_get(vars, "LISTEN_PID") ? getpid() : 0,
+		.notifies = config->health_start_interval_ms > 0 || config->health_interval_ms > 0,
 	};
 
+	if (spec.notifies)
+		plan->notify_path = env_get(vars, ENV_NOTIFY_SOCKET);
 	for (size_t i = 0; i < config->n_env; i++)
 		defaults[i] =
 		    (struct env_default){ config->env[i].name, config->env[i].setting.text };

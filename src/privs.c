@@ -379,9 +379,20 @@ privs_resolve(struct privs *privs, const struct privs_spec *spec, struct error *
 	privs->groups[0] = privs->gid;
 	privs->n_groups = 1;
 	/* Root said aloud stays as it is. */
-	if (status == 0 && (privs->uid != 0 || group_name))
+	if (status == 0 && (group_name || (privs->uid != 0 && !spec->no_groups)))
 		status = take_groups(privs, group_name, spec->group_path, err);
 	return status;
+}
+
+void
+privs_by_ids(struct privs *privs, uid_t uid, gid_t gid)
+{
+	clear(privs);
+	privs->uid = uid;
+	privs->gid = gid;
+	privs->groups[0] = gid;
+	privs->n_groups = 1;
+	(void)snprintf(privs->name, sizeof privs->name, "%u", uid);
 }
 
 void
@@ -575,6 +586,25 @@ clear_inheritable_capabilities(void)
 	(void)syscall(SYS_capset, &header, none);               /* to less is always allowed */
 }
 
+/* Set all ids and prove it. */
+static int
+change_ids(const struct privs *privs, unsigned *shortfalls, struct error *err)
+{
+	if (set_ids(privs, shortfalls, err) < 0)
+		return -1;
+	if (privs->uid != 0)
+		clear_inheritable_capabilities();
+	return prove(privs, *shortfalls, err);
+}
+
+int
+privs_switch(const struct privs *privs, struct error *err)
+{
+	unsigned shortfalls = 0;
+
+	return change_ids(privs, &shortfalls, err);
+}
+
 int
 privs_drop(const struct privs *privs, bool no_new_privs, unsigned *shortfalls, struct error *err)
 {
@@ -586,11 +616,7 @@ privs_drop(const struct privs *privs, bool no_new_privs, unsigned *shortfalls, s
 		*shortfalls |= PRIVS_KEPT_STDIO;
 	if (no_new_privs && privs->uid != 0)
 		empty_bounding_set();
-	if (set_ids(privs, shortfalls, err) < 0)
-		return -1;
-	if (privs->uid != 0)
-		clear_inheritable_capabilities();
-	if (prove(privs, *shortfalls, err) < 0)
+	if (change_ids(privs, shortfalls, err) < 0)
 		return -1;
 	/* The kernel forgets it when ids change; whoever started us still counts on it. */
 	if (death_signal != 0)

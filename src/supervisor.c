@@ -2,10 +2,14 @@
 /* The loop: advance() takes every event in and lets every action out. */
 #include "supervisor.h"
 
+#include "control.h"
 #include "exit_code.h"
 #include "lifecycle.h"
+#include "notify.h"
 #include "oom.h"
+#include "prober.h"
 #include "signals.h"
+#include "status.h"
 #include "terminal.h"
 
 #include <errno.h>
@@ -33,13 +37,24 @@ struct supervisor {
 	bool ended;        /* it was reaped; wstatus is still to be told */
 	int wstatus;
 	bool suspended;     /* it was stopped by Ctrl-Z */
-	int asked_signal;   /* the signal that asked for a stop or restart */
+	char asked[32];     /* who or what asked for a stop or restart */
 	int stop_signal;    /* what the server gets for it */
 	bool has_terminal;  /* initd was the terminal's foreground group and passes that on */
 	bool is_init;       /* PID 1 */
 	uint64_t oom_kills; /* when the server was started */
+	uint64_t starts;    /* servers so far */
+	uint64_t born_ms;   /* when the loop was built */
+	bool is_ready;      /* some server was; notified */
+	bool is_stopping;   /* the same */
+	bool probing;       /* the prober is there */
+	bool has_control;
+	char last_exit[128];
+	/* From here on, nothing is touched before it is needed. */
 	/* Where initd was started, for the next server; "" if we are still there. */
 	char working_dir[1024];
+	struct prober prober;
+	struct control control;
+	char target[HTTP_TARGET_TEXT_SIZE];
 };
 
 /* CLOCK_MONOTONIC, because the first server is started before the loop has a clock. */
@@ -68,18 +83,27 @@ duration_text(uint64_t ms, char buf[32])
 	return buf;
 }
 
+/* The words, cut if there are too many. */
+static bool
+command_text(const struct supervisor *sv, char *buf, size_t size)
+{
+	size_t n = 0;
+
+	buf[0] = '\0';
+	for (char *const *word = sv->spec.argv; *word && n < size; word++)
+		n += (size_t)snprintf(buf + n, size - n, "%s%s", n ? " " : "", *word);
+	return n < size;
+}
+
 static void
 say_started(struct supervisor *sv)
 {
 	char command[256], user[128];
-	size_t n = 0;
+	bool is_whole = command_text(sv, command, sizeof command);
 
 	privs_text(sv->spec.privs, user, sizeof user);
-	command[0] = '\0';
-	for (char *const *word = sv->spec.argv; *word && n < sizeof command; word++)
-		n += (size_t)snprintf(command + n, sizeof command - n, "%s%s", n ? " " : "", *word);
 	log_line(sv->spec.log, LOG_INFO, "started pid %d as %s: %s%s", (int)sv->pid, user, command,
-	    n >= sizeof command ? "…" : "");
+	    is_whole ? "" : "…");
 }
 
 static const char *
@@ -152,6 +176,8 @@ say_ended(struct supervisor *sv, int code)
 		    WCOREDUMP(sv->wstatus) ? " (core dumped)" : "");
 		oom = WTERMSIG(sv->wstatus) == SIGKILL && oom_kills() > sv->oom_kills;
 	}
+	(void)snprintf(sv->last_exit, sizeof sv->last_exit, "%s after %s%s", how, lived,
+	    oom ? ", OOM kill" : "");
 	log_line(sv->spec.log, asked || code == 0 ? LOG_INFO : LOG_ERROR,
 	    "server ended: %s after %s%s", how, lived,
 	    oom ? ", the memory cgroup counted an OOM kill" : "");
@@ -160,15 +186,14 @@ say_ended(struct supervisor *sv, int code)
 static void
 say_asked(struct supervisor *sv, const char *what)
 {
-	char name[16], drain[32];
+	char drain[32];
 	uint64_t drain_ms = sv->life.policy.drain_delay_ms;
 
 	if (sv->life.state == LIFE_DRAINING)
-		log_line(sv->spec.log, LOG_INFO, "%s: %s, after a drain of %s", what,
-		    signal_name(sv->asked_signal, name), duration_text(drain_ms, drain));
+		log_line(sv->spec.log, LOG_INFO, "%s: %s, after a drain of %s", what, sv->asked,
+		    duration_text(drain_ms, drain));
 	else
-		log_line(
-		    sv->spec.log, LOG_INFO, "%s: %s", what, signal_name(sv->asked_signal, name));
+		log_line(sv->spec.log, LOG_INFO, "%s: %s", what, sv->asked);
 }
 
 static void
@@ -199,7 +224,8 @@ say_ending(struct supervisor *sv, enum life_state before)
 		say_asked(sv, "stopping");
 	else if (before == LIFE_STOPPING && sv->pid > 0)
 		log_line(sv->spec.log, LOG_ERROR, "pid %d outlived SIGKILL", (int)sv->pid);
-	else if (before == LIFE_RUNNING && policy->restart != LIFE_RESTART_NO &&
+	else if ((sv->life.unhealthy ||
+		     (before == LIFE_RUNNING && policy->restart != LIFE_RESTART_NO)) &&
 		 policy->restart_limit > 0 && sv->life.restarts >= policy->restart_limit &&
 		 sv->life.exit_code != 0)
 		log_line(sv->spec.log, LOG_ERROR, "gave up after %u restarts", sv->life.restarts);
@@ -307,6 +333,7 @@ spawn(struct supervisor *sv, int *code)
 		return proc_failure_passes(stage, -pid) ? LIFE_EV_REFUSED : LIFE_EV_FAILED;
 	}
 	sv->pid = sv->group = pid;
+	sv->starts++;
 	say_started(sv);
 	sv->oom_kills = oom_kills();
 	return LIFE_EV_SPAWNED;
@@ -374,6 +401,42 @@ act(struct supervisor *sv, const struct life_step *step, int *code)
 	return next;
 }
 
+/* Ask the server while there is one that shall serve. */
+static void
+follow_server(struct supervisor *sv, enum life_event event)
+{
+	if (sv->life.state != LIFE_RUNNING)
+		prober_end(&sv->prober);
+	else if (event == LIFE_EV_SPAWNED)
+		prober_begin(&sv->prober, sv->life.started_ms);
+}
+
+static void
+notify(const struct supervisor *sv, const char *text)
+{
+	int status = notify_send(sv->spec.notify_path, text);
+
+	if (status < 0)
+		log_line(sv->spec.log, LOG_WARN, "NOTIFY_SOCKET %s: %s", sv->spec.notify_path,
+		    strerror(-status));
+}
+
+static bool
+is_ending(const struct supervisor *sv)
+{
+	return sv->life.state == LIFE_DRAINING || sv->life.state == LIFE_STOPPING ||
+	       sv->life.state == LIFE_ENDING || sv->life.state == LIFE_DONE;
+}
+
+static void
+notify_end(struct supervisor *sv)
+{
+	if (sv->is_stopping || !is_ending(sv))
+		return;
+	sv->is_stopping = true;
+	notify(sv, "STOPPING=1");
+}
+
 static void
 advance(struct supervisor *sv, enum life_event event, int code)
 {
@@ -383,8 +446,12 @@ advance(struct supervisor *sv, enum life_event event, int code)
 		uint64_t now = event == LIFE_EV_START ? 0 : now_ms();
 		struct life_step step = lifecycle_step(&sv->life, event, code, now);
 
+		if (sv->probing)
+			follow_server(sv, event);
 		event = act(sv, &step, &code);
 		say_step(sv, before, &step);
+		if (sv->spec.notify_path)
+			notify_end(sv);
 	}
 }
 
@@ -456,6 +523,19 @@ reap(struct supervisor *sv)
 		advance(sv, LIFE_EV_GONE, 0);
 }
 
+/* Another server in place of this one. */
+static void
+replace(struct supervisor *sv, enum life_event event, const char *reason)
+{
+	int wanted = sv->spec.config->stop_signal;
+
+	/* The first reason is the one that counts. */
+	if (sv->life.state != LIFE_RESTARTING)
+		(void)snprintf(sv->asked, sizeof sv->asked, "%s", reason);
+	sv->stop_signal = wanted ? wanted : SIGTERM;
+	advance(sv, event, 0);
+}
+
 static void
 on_signal(void *arg, int signum, pid_t sender)
 {
@@ -480,7 +560,7 @@ on_signal(void *arg, int signum, pid_t sender)
 		forward(sv, rule.send ? rule.send : signum);
 		break;
 	case SIGNAL_STOP:
-		sv->asked_signal = signum;
+		(void)snprintf(sv->asked, sizeof sv->asked, "%s", signal_name(signum, name));
 		if (rule.send)
 			sv->stop_signal = rule.send;
 		else if (config->stop_signal)
@@ -490,11 +570,234 @@ on_signal(void *arg, int signum, pid_t sender)
 		advance(sv, LIFE_EV_STOP, 0);
 		break;
 	case SIGNAL_RESTART:
-		sv->asked_signal = signum;
-		sv->stop_signal = config->stop_signal ? config->stop_signal : SIGTERM;
-		advance(sv, LIFE_EV_RESTART, 0);
+		replace(sv, LIFE_EV_RESTART, signal_name(signum, name));
 		break;
 	}
+}
+
+/* ---- health ---- */
+
+/* Where it serves: the target without its path. */
+static void
+say_ready(struct supervisor *sv)
+{
+	const struct health *health = &sv->prober.health;
+	uint64_t took_ms = health->ready_ms - health->started_ms;
+	const char *host = strstr(sv->target, "://");
+	size_t length =
+	    host ? strcspn(host + 3, "/") + (size_t)(host + 3 - sv->target) : strlen(sv->target);
+
+	log_line(sv->spec.log, LOG_INFO, "ready on %.*s after %llu.%02llu s", (int)length,
+	    sv->target, (unsigned long long)took_ms / 1000,
+	    (unsigned long long)took_ms % 1000 / 10);
+	if (sv->spec.notify_path && !sv->is_ready)
+		notify(sv, "READY=1\nSTATUS=ready");
+	sv->is_ready = true;
+}
+
+static void
+on_health(void *arg, enum health_fact fact)
+{
+	struct supervisor *sv = arg;
+	const struct health *health = &sv->prober.health;
+	char text[640], lasted[32];
+
+	probe_verdict_text(&sv->prober.probe.verdict, &sv->prober.spec.probe, text, sizeof text);
+	switch (fact) {
+	case HEALTH_READY:
+		say_ready(sv);
+		if (!health->proven)
+			log_line(sv->spec.log, LOG_WARN, "health: %s", text);
+		break;
+	case HEALTH_WRONG:
+		log_line(sv->spec.log, LOG_WARN, "health: %s", text);
+		break;
+	case HEALTH_FAILED:
+		log_line(
+		    sv->spec.log, LOG_WARN, "unhealthy: %s (%u in a row)", text, health->failures);
+		if (sv->spec.config->health_restarts && health->proven)
+			replace(sv, LIFE_EV_UNHEALTHY, "unhealthy");
+		break;
+	case HEALTH_RECOVERED:
+		log_line(sv->spec.log, LOG_INFO, "healthy again after %s",
+		    duration_text(now_ms() - health->failed_ms, lasted));
+		break;
+	case HEALTH_NOTHING:
+		break;
+	}
+}
+
+static bool
+is_asked(const struct config *config)
+{
+	return config->health_start_interval_ms > 0 || config->health_interval_ms > 0;
+}
+
+/* Both were checked as options; a target may still be too long with its host and port. */
+static void
+open_prober(struct supervisor *sv)
+{
+	const struct config *config = sv->spec.config;
+	struct prober_spec spec = {
+		.probe = {
+			.expect_text = config->health_expect,
+			.host_header = config->health_host_header,
+			.timeout_ms = config->health_timeout_ms,
+		},
+		.policy = {
+			.start_interval_ms = config->health_start_interval_ms,
+			.interval_ms = config->health_interval_ms,
+			.retries = config->health_retries,
+			.any_answer_is_ready = !config->health_target,
+		},
+		.on_fact = on_health,
+		.arg = sv,
+	};
+
+	sv->target[0] = '\0';
+	if (!http_target_spell(config->health_target, config->host, config->port, sv->target) ||
+	    !http_target_parse(
+		&spec.probe.target, config->health_target, config->host, config->port) ||
+	    !http_expect_parse(config->health_expect, &spec.probe.expect) || !is_asked(config))
+		return;
+	prober_open(&sv->prober, &sv->loop, &spec);
+	sv->probing = true;
+	if (sv->life.state == LIFE_RUNNING)
+		prober_begin(&sv->prober, sv->life.started_ms);
+}
+
+/* ---- who asks about us ---- */
+
+static const char *
+state_text(const struct supervisor *sv)
+{
+	const struct health *health = &sv->prober.health;
+
+	switch (sv->life.state) {
+	case LIFE_NEW:
+		return "starting";
+	case LIFE_RUNNING:
+		if (!sv->probing)
+			return "running";
+		if (health->failed)
+			return "unhealthy";
+		return health->ready ? "ready" : "starting";
+	case LIFE_DRAINING:
+		return "draining";
+	case LIFE_STOPPING:
+		return "stopping";
+	case LIFE_RESTARTING:
+	case LIFE_CLEARING:
+		return "restarting";
+	case LIFE_BACKOFF:
+		return "backoff";
+	case LIFE_ENDING:
+	case LIFE_DONE:
+	case LIFE_N_STATES:
+		break;
+	}
+	return "ending";
+}
+
+static void
+copy_text(char *to, size_t size, const char *text)
+{
+	(void)snprintf(to, size, "%s", text ? text : "");
+}
+
+/* What a healthcheck needs to ask as we do. */
+static void
+fill_target(const struct supervisor *sv, struct status *status)
+{
+	const struct config *config = sv->spec.config;
+
+	copy_text(status->state, sizeof status->state, state_text(sv));
+	copy_text(status->target, sizeof status->target, sv->target);
+	copy_text(status->expect, sizeof status->expect, config->health_expect);
+	copy_text(status->host_header, sizeof status->host_header, config->health_host_header);
+	status->timeout_ms = config->health_timeout_ms;
+}
+
+static void
+fill_health(const struct supervisor *sv, struct status *status, uint64_t now)
+{
+	const struct health *health = &sv->prober.health;
+	const struct health_entry *entry;
+
+	status->ready = sv->life.state == LIFE_RUNNING && health->ready;
+	if (status->ready) {
+		status->ready_after_ms = health->ready_ms - health->started_ms;
+		status->ready_ms = now - health->ready_ms;
+	}
+	status->failures = health->failures;
+	while (status->n_verdicts < HEALTH_HISTORY &&
+	       (entry = health_recall(health, (unsigned)status->n_verdicts))) {
+		status->verdicts[status->n_verdicts] = *entry;
+		status->verdicts[status->n_verdicts++].at_ms = now - entry->at_ms;
+	}
+}
+
+static void
+fill_status(const struct supervisor *sv, struct status *status)
+{
+	uint64_t now = now_ms();
+
+	copy_text(status->version, sizeof status->version, INITD_VERSION);
+	status->initd_pid = (uint64_t)getpid();
+	status->uptime_ms = now - sv->born_ms;
+	status->starts = sv->starts;
+	status->restarts = sv->life.restarts;
+	copy_text(status->last_exit, sizeof status->last_exit, sv->last_exit);
+	command_text(sv, status->command, sizeof status->command);
+	if (sv->pid > 0) {
+		status->pid = (uint64_t)sv->pid;
+		status->server_uptime_ms = now - sv->life.started_ms;
+		privs_text(sv->spec.privs, status->user, sizeof status->user);
+	}
+	status->interval_ms = sv->spec.config->health_interval_ms;
+	fill_target(sv, status);
+	if (sv->probing)
+		fill_health(sv, status, now);
+}
+
+static size_t
+on_request(void *arg, const char *request, pid_t pid, char *reply, size_t size)
+{
+	struct supervisor *sv = arg;
+	struct status status = { 0 };
+	bool restarts = strcmp(request, CONTROL_RESTART) == 0;
+	char reason[32];
+	size_t n;
+
+	if (strcmp(request, CONTROL_HEALTH) == 0) {
+		fill_target(sv, &status);
+		return status_write(&status, reply);
+	}
+	if (restarts && is_ending(sv))
+		return (size_t)snprintf(
+		    reply, size, CONTROL_ERROR "it is %s already", state_text(sv));
+	if (!restarts && strcmp(request, CONTROL_STATUS) != 0)
+		return (size_t)snprintf(reply, size, CONTROL_ERROR "there is no such request");
+	fill_status(sv, &status);
+	n = status_write(&status, reply);
+	if (restarts) {
+		(void)snprintf(reason, sizeof reason, "asked by pid %d", (int)pid);
+		replace(sv, LIFE_EV_RESTART, reason);
+	}
+	return n;
+}
+
+static void
+open_control(struct supervisor *sv)
+{
+	const struct control_spec spec = { .on_request = on_request, .arg = sv };
+	int status = control_start(&sv->control, &sv->loop, &spec);
+
+	sv->has_control = status == 0;
+	/* Without /proc there is none; that somebody has our name is worth a word. */
+	if (status < 0)
+		log_line(sv->spec.log, status == -EADDRINUSE ? LOG_WARN : LOG_DEBUG,
+		    "no control socket: %s", strerror(-status));
 }
 
 /* ---- the loop ---- */
@@ -521,15 +824,25 @@ build_loop(struct supervisor *sv)
 	(void)uv_timer_init(&sv->loop, &sv->deadline); /* cannot fail */
 	sv->deadline.data = sv;
 	sv->looping = true;
+	sv->born_ms = now_ms();
 	if (sv->armed)
 		arm(sv, sv->delay_ms);
-	return signals_start(&sv->signals, &sv->loop, &signals);
+	status = signals_start(&sv->signals, &sv->loop, &signals);
+	if (status < 0)
+		return status;
+	open_control(sv);
+	open_prober(sv);
+	return 0;
 }
 
 static void
 close_loop(struct supervisor *sv)
 {
 	signals_stop(&sv->signals);
+	if (sv->has_control)
+		control_stop(&sv->control);
+	if (sv->probing)
+		prober_close(&sv->prober);
 	uv_close((uv_handle_t *)&sv->deadline, NULL);
 	(void)uv_run(&sv->loop, UV_RUN_DEFAULT);
 	if (uv_loop_close(&sv->loop) < 0)

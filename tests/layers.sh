@@ -6,13 +6,13 @@ cd "$(dirname "$0")/.."
 
 # From the bottom up.
 layers='error json exit_code
-log parse lifecycle oom agent cmdline
-env
-proc
-privs options signals terminal
-config
+log parse lifecycle oom agent cmdline notify control
+env http
+proc probe
+privs options signals terminal health
+config prober status
 plan supervisor
-cmd cmd_run cmd_check
+cmd cmd_run cmd_check cmd_healthcheck cmd_client
 main'
 
 layer_of() {

@@ -9,7 +9,8 @@ from harness import ROOT
 
 SAMPLE = ROOT / "conf" / "initd.ini"
 # What has no default, or is one name of many.
-EXAMPLES = {"server.command", "server.working_dir", "server.stop_signal", "signals.SIGHUP"}
+EXAMPLES = {"server.command", "server.working_dir", "server.stop_signal", "signals.SIGHUP", "health.target",
+            "health.host_header"}
 
 
 def options(binary, *words):

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The control socket: an abstract Unix datagram socket, named after the PID namespace and initd's
+ * pid, so it needs no writable directory and no two containers collide. One datagram asks, one
+ * answers; the kernel says who sent it (SCM_CREDENTIALS), and there is no connection that a peer
+ * could be slow on.
+ */
+#ifndef INITD_CONTROL_H
+#define INITD_CONTROL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+#include <uv.h>
+
+enum {
+	CONTROL_REQUEST_SIZE = 64,
+	CONTROL_REPLY_SIZE = 8192,
+};
+
+/* Requests, each a word. */
+#define CONTROL_STATUS  "status"  /* the reply is the text of a struct status */
+#define CONTROL_HEALTH  "health"  /* the same, only what `initd healthcheck` needs of it */
+#define CONTROL_RESTART "restart" /* the same; what is told is the moment before the restart */
+#define CONTROL_ERROR   "error="  /* a reply that begins so says why not */
+
+struct control_spec {
+	/* One request of a peer that may ask. Write the reply and return its length. */
+	size_t (*on_request)(void *arg, const char *request, pid_t pid, char *reply, size_t size);
+	void *arg;
+};
+
+struct control {
+	struct control_spec spec;
+	uv_poll_t poll;
+	int fd;
+};
+
+/*
+ * Serve peers of our own PID namespace that are root or have our uid; to others of this namespace
+ * it says no, and strangers hear nothing. 0 or a negative errno: then nothing was started.
+ */
+int control_start(struct control *control, uv_loop_t *loop, const struct control_spec *spec);
+
+/* Close what was started; the loop must run once more. */
+void control_stop(struct control *control);
+
+/* ---- the other end ---- */
+
+/* Send one request to the initd with this pid. A descriptor to wait on, or a negative errno: -ECONNREFUSED or -ENOENT if there is none. */
+int control_ask(pid_t pid, const char *request);
+
+/* Who an answer is from. */
+struct control_peer {
+	uid_t uid;
+	gid_t gid;
+};
+
+/*
+ * The reply, as a string, and in *peer (may be NULL) who it is from: its length, -EAGAIN if there is
+ * none yet, another negative errno, or -EPERM if it is not from that pid.
+ */
+ssize_t control_take(int fd, pid_t pid, char reply[CONTROL_REPLY_SIZE], struct control_peer *peer);
+
+#endif

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* sd_notify(3)'s protocol, outwards: what a service manager that set NOTIFY_SOCKET wants to hear. */
+#ifndef INITD_NOTIFY_H
+#define INITD_NOTIFY_H
+
+/*
+ * Send one datagram, such as "READY=1", to the socket at `path` (@name is an abstract one). 0 or a
+ * negative errno. It never blocks.
+ */
+int notify_send(const char *path, const char *text);
+
+#endif

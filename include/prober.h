@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/* Asks the server on the loop, again and again, as long as it is wanted. */
+#ifndef INITD_PROBER_H
+#define INITD_PROBER_H
+
+#include "health.h"
+#include "probe.h"
+
+#include <uv.h>
+
+struct prober_spec {
+	struct probe_spec probe;
+	struct health_policy policy;
+	void (*on_fact)(void *arg, enum health_fact fact); /* never HEALTH_NOTHING */
+	void *arg;
+};
+
+struct prober {
+	struct prober_spec spec;
+	struct health health;
+	struct probe probe;
+	uv_loop_t *loop;
+	uv_timer_t timer; /* until the next question, or the timeout of this one */
+	uv_poll_t poll;   /* on the probe's socket */
+	uint64_t due_ms;  /* when the timer should fire */
+	bool is_open;     /* prober_open() was called */
+	bool is_wanted;   /* between prober_begin() and prober_end() */
+	bool is_asking;   /* a question is on its way */
+	bool is_given_up; /* and its answer is of no interest any more */
+	bool is_polling;  /* the poll handle is there, maybe closing */
+};
+
+/* Make the handles. */
+void prober_open(struct prober *prober, uv_loop_t *loop, const struct prober_spec *spec);
+
+/* A server was started: ask until it is ready, and on if health.interval says so. */
+void prober_begin(struct prober *prober, uint64_t started_ms);
+
+/* There is nobody to ask any more. */
+void prober_end(struct prober *prober);
+
+/* Close the handles; the loop must run once more. */
+void prober_close(struct prober *prober);
+
+#endif

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/* What initd tells about itself: a snapshot, as the text of the control socket, as a table, as JSON. */
+#ifndef INITD_STATUS_H
+#define INITD_STATUS_H
+
+#include "health.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum {
+	STATUS_TEXT_SIZE = 8192, /* the longest text there is */
+};
+
+/* Durations in ms up to the moment it was written; "" and 0: there is none. */
+struct status {
+	char version[16];
+	char state
+	    [16]; /* starting, ready, running, unhealthy, draining, stopping, restarting, backoff, ending */
+	uint64_t initd_pid, uptime_ms;
+	uint64_t pid; /* of the server */
+	char user[128], command[256];
+	uint64_t server_uptime_ms;
+	uint64_t starts;   /* servers that were started, this one too */
+	uint64_t restarts; /* by policy, in a row */
+	bool ready;
+	uint64_t ready_after_ms, ready_ms; /* from start to ready, from ready to now */
+	char last_exit[128];
+	char
+	    target[HTTP_TARGET_TEXT_SIZE]; /* what is asked: as health.target, with host and port */
+	char expect[HTTP_EXPECT_SIZE], host_header[HTTP_HOST_SIZE];
+	uint64_t timeout_ms, interval_ms;
+	uint64_t failures;
+	uint64_t n_verdicts;
+	struct health_entry verdicts[HEALTH_HISTORY]; /* newest first; at_ms is how long ago */
+	uint64_t memory_kb, memory_peak_kb;           /* of the server; filled in by the reader */
+};
+
+/* Lines KEY=VALUE, one for each field that is set, `verdict=…` for each verdict. Returns the length; always fits. */
+size_t status_write(const struct status *status, char text[STATUS_TEXT_SIZE]);
+
+/*
+ * The reverse. Unknown keys are passed over: the other side may be newer. False, and *status is
+ * undefined, if a line has no '=', a number is none or a text does not fit.
+ */
+bool status_read(struct status *status, const char *text);
+
+/* For people: a short aligned table. */
+void status_print(const struct status *status, FILE *out);
+
+/* One object. */
+void status_print_json(const struct status *status, FILE *out);
+
+#endif
