@@ -92,13 +92,13 @@ struct config {
 	struct config_env env[CONFIG_ENV_MAX]; /* last: only n_env of them are ever touched */
 };
 
-/* One option. Its names are in the row: a pointer each would have to be relocated at every start. */
+/* One option. All in the row: a pointer each would have to be relocated at every start. */
 struct option_row {
 	char section[8], name[20];
-	const struct option_type *type;
-	size_t field;         /* in struct config */
-	const char *fallback; /* NULL: unset */
-	const char *alias;    /* another environment variable that sets it */
+	char fallback[12]; /* "": unset */
+	char alias[12];    /* another environment variable that sets it; "": none */
+	uint16_t field;    /* in struct config */
+	uint8_t type;
 };
 
 /* A text and where it stands, for the option that it is for and for messages. */

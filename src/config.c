@@ -132,7 +132,7 @@ read_environment(struct config *cfg, char *const *vars, struct error *err)
 		    read_prefixed(cfg, *variable, err) < 0)
 			return -1;
 	for (size_t i = 0; (option = options_row(i)); i++)
-		if (option->alias && read_alias(cfg, option, vars, err) < 0)
+		if (*option->alias && read_alias(cfg, option, vars, err) < 0)
 			return -1;
 	return 0;
 }

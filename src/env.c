@@ -209,7 +209,7 @@ env_build(struct env *env, char *const *inherited, const struct env_spec *spec, 
 	set_venv(env, spec->venv);
 	set_user(env, spec);
 	set_listen_pid(env, spec->self);
-	if (spec->notifies && env_get(env->vars, ENV_NOTIFY_SOCKET))
+	if (spec->notifies)
 		unset(env, ENV_NOTIFY_SOCKET);
 	return 0;
 }

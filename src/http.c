@@ -274,34 +274,45 @@ take_status(const char **text, uint16_t *out)
 	return true;
 }
 
+static bool
+is_separator(char c)
+{
+	return c == ',' || c == ' ' || c == '\t';
+}
+
+/* CODE or CODE-CODE at *text. */
+static bool
+take_range(const char **text, uint16_t *first, uint16_t *last)
+{
+	if (!take_status(text, first))
+		return false;
+	*last = *first;
+	if (**text != '-')
+		return true;
+	++*text;
+	return take_status(text, last) && *first <= *last;
+}
+
 bool
 http_expect_parse(const char *text, struct http_expect *out)
 {
-	static const char separators[] = ", \t";
-	struct http_expect expect = { 0 };
+	const char *begin = text;
+	struct http_expect expect;
 
-	if (strlen(text) >= HTTP_EXPECT_SIZE)
-		return false;
+	expect.n = 0;
 	for (;;) {
-		uint16_t first, last;
-
-		text += strspn(text, separators);
+		while (is_separator(*text))
+			text++;
 		if (*text == '\0')
 			break;
-		if (expect.n == HTTP_RANGES_MAX || !take_status(&text, &first))
+		if (expect.n == HTTP_RANGES_MAX ||
+		    !take_range(
+			&text, &expect.ranges[expect.n].first, &expect.ranges[expect.n].last) ||
+		    (*text && !is_separator(*text)))
 			return false;
-		last = first;
-		if (*text == '-') {
-			text++;
-			if (!take_status(&text, &last) || last < first)
-				return false;
-		}
-		if (*text && !strchr(separators, *text))
-			return false;
-		expect.ranges[expect.n].first = first;
-		expect.ranges[expect.n++].last = last;
+		expect.n++;
 	}
-	if (expect.n == 0)
+	if (expect.n == 0 || text - begin >= HTTP_EXPECT_SIZE)
 		return false;
 	*out = expect;
 	return true;

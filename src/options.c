@@ -203,33 +203,54 @@ set_format(const char *text, void *field)
 	return set_choice(text, names, field);
 }
 
-struct option_type {
-	bool (*set)(const char *text, void *field);
-	const char *expected;
+enum option_type {
+	TYPE_TEXT,
+	TYPE_PATH,
+	TYPE_WORDS,
+	TYPE_HOST,
+	TYPE_PORT,
+	TYPE_COUNT,
+	TYPE_AMOUNT,
+	TYPE_DURATION,
+	TYPE_TIMEOUT,
+	TYPE_BOOL,
+	TYPE_CODES,
+	TYPE_SIGNAL,
+	TYPE_RESTART,
+	TYPE_TARGET,
+	TYPE_EXPECT,
+	TYPE_HOST_HEADER,
+	TYPE_ON_FAILURE,
+	TYPE_LEVEL,
+	TYPE_FORMAT,
 };
 
-static const struct option_type
-    text_type = { set_text, "a text that is not empty" },
-    path_type = { set_text, "a path" },
-    words_type = { set_words,
+static const struct {
+	bool (*set)(const char *text, void *field);
+	const char *expected;
+} types[] = {
+	[TYPE_TEXT] = { set_text, "a text that is not empty" },
+	[TYPE_PATH] = { set_text, "a path" },
+	[TYPE_WORDS] = { set_words,
 	    "words, with every quote closed (a ' ;' in the file starts a comment)" },
-    host_type = { set_host, "a literal IPv4 or IPv6 address, or localhost" },
-    port_type = { set_port, "a port from 1 to 65535" },
-    count_type = { set_count, "a number from 0 to 1000000000" },
-    amount_type = { set_amount, "a number from 1 to 1000000000" },
-    duration_type = { set_duration, "0 or a duration such as 500ms, 2s or 1m30s" },
-    timeout_type = { set_timeout, "a duration such as 500ms, 2s or 1m30s" },
-    bool_type = { set_bool, "yes or no" },
-    codes_type = { set_codes, "exit codes from 0 to 255, such as 0,143" },
-    signal_type = { set_signal, "a signal such as SIGTERM or RTMIN+3" },
-    restart_type = { set_restart, "no, on-failure or always" },
-    target_type = { set_target,
+	[TYPE_HOST] = { set_host, "a literal IPv4 or IPv6 address, or localhost" },
+	[TYPE_PORT] = { set_port, "a port from 1 to 65535" },
+	[TYPE_COUNT] = { set_count, "a number from 0 to 1000000000" },
+	[TYPE_AMOUNT] = { set_amount, "a number from 1 to 1000000000" },
+	[TYPE_DURATION] = { set_duration, "0 or a duration such as 500ms, 2s or 1m30s" },
+	[TYPE_TIMEOUT] = { set_timeout, "a duration such as 500ms, 2s or 1m30s" },
+	[TYPE_BOOL] = { set_bool, "yes or no" },
+	[TYPE_CODES] = { set_codes, "exit codes from 0 to 255, such as 0,143" },
+	[TYPE_SIGNAL] = { set_signal, "a signal such as SIGTERM or RTMIN+3" },
+	[TYPE_RESTART] = { set_restart, "no, on-failure or always" },
+	[TYPE_TARGET] = { set_target,
 	    "/path, http://ADDRESS[:PORT][/path], tcp, tcp://ADDRESS:PORT or unix:SOCKET[:/path]" },
-    expect_type = { set_expect, "status codes and ranges such as 200-299,304" },
-    host_header_type = { set_host_header, "a host name" },
-    on_failure_type = { set_on_failure, "report or restart" },
-    level_type = { set_level, "error, warn, info or debug" },
-    format_type = { set_format, "text or json" };
+	[TYPE_EXPECT] = { set_expect, "status codes and ranges such as 200-299,304" },
+	[TYPE_HOST_HEADER] = { set_host_header, "a host name" },
+	[TYPE_ON_FAILURE] = { set_on_failure, "report or restart" },
+	[TYPE_LEVEL] = { set_level, "error, warn, info or debug" },
+	[TYPE_FORMAT] = { set_format, "text or json" },
+};
 
 /* ---- the one list of options ---- */
 
@@ -237,32 +258,32 @@ static const struct option_type
 
 /* clang-format off */
 static const struct option_row options[] = {
-	{ "server", "command",           &words_type,    FIELD(command),              NULL,       NULL },
-	{ "server", "agent_dir",         &path_type,     FIELD(agent_dir),            "/app/src", "AGENT_DIR" },
-	{ "server", "host",              &host_type,     FIELD(host),                 "0.0.0.0",  "HOST" },
-	{ "server", "port",              &port_type,     FIELD(port),                 "8000",     "PORT" },
-	{ "server", "working_dir",       &path_type,     FIELD(working_dir),          NULL,       NULL },
-	{ "server", "stop_signal",       &signal_type,   FIELD(stop_signal),          NULL,       NULL },
-	{ "server", "drain_delay",       &duration_type, FIELD(drain_delay_ms),       "0",        NULL },
-	{ "server", "stop_timeout",      &duration_type, FIELD(stop_timeout_ms),      "0",        NULL },
-	{ "server", "signal_group",      &bool_type,     FIELD(signal_group),         "no",       NULL },
-	{ "server", "restart",           &restart_type,  FIELD(restart),              "no",       NULL },
-	{ "server", "restart_delay",     &duration_type, FIELD(restart_delay_ms),     "100ms",    NULL },
-	{ "server", "restart_delay_max", &duration_type, FIELD(restart_delay_max_ms), "30s",      NULL },
-	{ "server", "restart_limit",     &count_type,    FIELD(restart_limit),        "0",        NULL },
-	{ "server", "success_codes",     &codes_type,    FIELD(success_codes),        "0",        NULL },
-	{ "user",   "name",              &text_type,     FIELD(user),                 "app",      NULL },
-	{ "user",   "no_new_privs",      &bool_type,     FIELD(no_new_privs),         "yes",      NULL },
-	{ "health", "target",            &target_type,   FIELD(health_target),        NULL,       NULL },
-	{ "health", "expect",            &expect_type,   FIELD(health_expect),        "200-299",  NULL },
-	{ "health", "host_header",       &host_header_type, FIELD(health_host_header), NULL,      NULL },
-	{ "health", "timeout",           &timeout_type,  FIELD(health_timeout_ms),    "2s",       NULL },
-	{ "health", "start_interval",    &duration_type, FIELD(health_start_interval_ms), "100ms", NULL },
-	{ "health", "interval",          &duration_type, FIELD(health_interval_ms),   "0",        NULL },
-	{ "health", "retries",           &amount_type,   FIELD(health_retries),       "3",        NULL },
-	{ "health", "on_failure",        &on_failure_type, FIELD(health_restarts),    "report",   NULL },
-	{ "log",    "level",             &level_type,    FIELD(log_level),            "info",     NULL },
-	{ "log",    "format",            &format_type,   FIELD(log_format),           "text",     NULL },
+	{ "server", "command",           "",         "",          FIELD(command),                 TYPE_WORDS },
+	{ "server", "agent_dir",         "/app/src", "AGENT_DIR", FIELD(agent_dir),               TYPE_PATH },
+	{ "server", "host",              "0.0.0.0",  "HOST",      FIELD(host),                    TYPE_HOST },
+	{ "server", "port",              "8000",     "PORT",      FIELD(port),                    TYPE_PORT },
+	{ "server", "working_dir",       "",         "",          FIELD(working_dir),             TYPE_PATH },
+	{ "server", "stop_signal",       "",         "",          FIELD(stop_signal),             TYPE_SIGNAL },
+	{ "server", "drain_delay",       "0",        "",          FIELD(drain_delay_ms),          TYPE_DURATION },
+	{ "server", "stop_timeout",      "0",        "",          FIELD(stop_timeout_ms),         TYPE_DURATION },
+	{ "server", "signal_group",      "no",       "",          FIELD(signal_group),            TYPE_BOOL },
+	{ "server", "restart",           "no",       "",          FIELD(restart),                 TYPE_RESTART },
+	{ "server", "restart_delay",     "100ms",    "",          FIELD(restart_delay_ms),        TYPE_DURATION },
+	{ "server", "restart_delay_max", "30s",      "",          FIELD(restart_delay_max_ms),    TYPE_DURATION },
+	{ "server", "restart_limit",     "0",        "",          FIELD(restart_limit),           TYPE_COUNT },
+	{ "server", "success_codes",     "0",        "",          FIELD(success_codes),           TYPE_CODES },
+	{ "user",   "name",              "app",      "",          FIELD(user),                    TYPE_TEXT },
+	{ "user",   "no_new_privs",      "yes",      "",          FIELD(no_new_privs),            TYPE_BOOL },
+	{ "health", "target",            "",         "",          FIELD(health_target),           TYPE_TARGET },
+	{ "health", "expect",            "200-299",  "",          FIELD(health_expect),           TYPE_EXPECT },
+	{ "health", "host_header",       "",         "",          FIELD(health_host_header),      TYPE_HOST_HEADER },
+	{ "health", "timeout",           "2s",       "",          FIELD(health_timeout_ms),       TYPE_TIMEOUT },
+	{ "health", "start_interval",    "100ms",    "",          FIELD(health_start_interval_ms),TYPE_DURATION },
+	{ "health", "interval",          "0",        "",          FIELD(health_interval_ms),      TYPE_DURATION },
+	{ "health", "retries",           "3",        "",          FIELD(health_retries),          TYPE_AMOUNT },
+	{ "health", "on_failure",        "report",   "",          FIELD(health_restarts),         TYPE_ON_FAILURE },
+	{ "log",    "level",             "info",     "",          FIELD(log_level),               TYPE_LEVEL },
+	{ "log",    "format",            "text",     "",          FIELD(log_format),              TYPE_FORMAT },
 };
 /* clang-format on */
 
@@ -366,8 +387,8 @@ set_option(struct config *cfg, const struct option_row *option, const struct opt
 
 	if (may <= 0)
 		return may;
-	if (!option->type->set(at->setting->text, (char *)cfg + option->field))
-		return refuse_value(at, err, option->type->expected);
+	if (!types[option->type].set(at->setting->text, (char *)cfg + option->field))
+		return refuse_value(at, err, types[option->type].expected);
 	*setting = *at->setting;
 	return 0;
 }
@@ -489,7 +510,7 @@ static const struct option_row *
 option_of_alias(const char *variable)
 {
 	for (const struct option_row *option = options; option < options + N_OPTIONS; option++)
-		if (option->alias && strcmp(option->alias, variable) == 0)
+		if (*option->alias && strcmp(option->alias, variable) == 0)
 			return option;
 	return NULL;
 }
@@ -606,11 +627,11 @@ options_set_defaults(struct config *cfg, struct error *err)
 	for (const struct option_row *option = options; option < options + N_OPTIONS; option++) {
 		struct config_setting *setting = &cfg->settings[option - options];
 
-		if (setting->source != CONFIG_UNSET || !option->fallback)
+		if (setting->source != CONFIG_UNSET || !*option->fallback)
 			continue;
 		*setting =
 		    (struct config_setting){ .source = CONFIG_DEFAULT, .text = option->fallback };
-		if (!option->type->set(option->fallback, (char *)cfg + option->field))
+		if (!types[option->type].set(option->fallback, (char *)cfg + option->field))
 			return error_set(err, "%s.%s: bad default", option->section, option->name);
 	}
 	for (size_t i = 0; i < sizeof env_defaults / sizeof env_defaults[0]; i++)
@@ -631,7 +652,7 @@ options_fallback(const char *section, const char *name)
 {
 	const struct option_row *option = find_option(section, name);
 
-	return option ? option->fallback : NULL;
+	return option && *option->fallback ? option->fallback : NULL;
 }
 
 int

@@ -94,33 +94,45 @@ parse_number(const char *text, uint64_t max, uint64_t *out)
 	return true;
 }
 
+/* Read a unit at *text and move *text behind it: its milliseconds, or 0 if it is none. */
+static uint64_t
+take_unit(const char **text)
+{
+	const char *s = *text;
+	bool is_milli = s[0] == 'm' && s[1] == 's';
+
+	*text += is_milli ? 2 : 1;
+	if (is_milli)
+		return 1;
+	switch (*s) {
+	case 's':
+		return 1000;
+	case 'm':
+		return 60 * 1000;
+	case 'h':
+		return 60 * 60 * 1000;
+	default:
+		return 0;
+	}
+}
+
 bool
 parse_duration(const char *text, uint64_t *out_ms)
 {
-	static const struct {
-		const char *name;
-		uint64_t ms;
-	} units[] = { { "ms", 1 }, { "s", 1000 }, { "m", 60000 }, { "h", 3600000 } };
 	const uint64_t year_ms = UINT64_C(365) * 24 * 60 * 60 * 1000;
-	uint64_t total = 0;
+	uint64_t total = 0, n, unit;
 
-	if (strcmp(text, "0") == 0) {
+	if (text[0] == '0' && text[1] == '\0') {
 		*out_ms = 0;
 		return true;
 	}
 	do {
-		uint64_t n;
-		size_t i;
-
 		if (!take_number(&text, year_ms, &n))
 			return false;
-		for (i = 0; i < sizeof units / sizeof units[0]; i++)
-			if (strncmp(text, units[i].name, strlen(units[i].name)) == 0)
-				break;
-		if (i == sizeof units / sizeof units[0] || n > year_ms / units[i].ms)
+		unit = take_unit(&text);
+		if (unit == 0 || n > year_ms / unit)
 			return false;
-		text += strlen(units[i].name);
-		total += n * units[i].ms;
+		total += n * unit;
 		if (total > year_ms)
 			return false;
 	} while (*text);

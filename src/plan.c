@@ -135,6 +135,13 @@ plan_dirs(struct plan *plan, const struct cmdline *cmd, struct error *err)
 	return 0;
 }
 
+/* Who asks the server knows when it is ready; else it is the server's own to say. */
+static bool
+knows_when_ready(const struct config *config)
+{
+	return config->health_start_interval_ms > 0 || config->health_interval_ms > 0;
+}
+
 int
 plan_environment(struct plan *plan, char *const *vars, struct error *err)
 {
@@ -142,6 +149,8 @@ plan_environment(struct plan *plan, char *const *vars, struct error *err)
 	struct env_default defaults[CONFIG_ENV_MAX];
 	bool has_venv = !env_get(vars, "VIRTUAL_ENV") &&
 			agent_find_venv(config->agent_dir, plan->venv, sizeof plan->venv);
+	const char *notify_path =
+	    knows_when_ready(config) ? env_get(vars, ENV_NOTIFY_SOCKET) : NULL;
 	const struct env_spec spec = {
 		.agent_dir = config->agent_dir,
 		.host = config->host,
@@ -152,11 +161,10 @@ plan_environment(struct plan *plan, char *const *vars, struct error *err)
 		.defaults = defaults,
 		.n_defaults = config->n_env,
 		.self = env_get(vars, "LISTEN_PID") ? getpid() : 0,
-		.notifies = config->health_start_interval_ms > 0 || config->health_interval_ms > 0,
+		.notifies = notify_path != NULL,
 	};
 
-	if (spec.notifies)
-		plan->notify_path = env_get(vars, ENV_NOTIFY_SOCKET);
+	plan->notify_path = notify_path;
 	for (size_t i = 0; i < config->n_env; i++)
 		defaults[i] =
 		    (struct env_default){ config->env[i].name, config->env[i].setting.text };

@@ -6,8 +6,8 @@ cd "$(dirname "$0")/.."
 
 # From the bottom up.
 layers='error json exit_code
-log parse lifecycle oom agent cmdline notify control
-env http
+log parse lifecycle oom agent notify control
+env http cmdline
 proc probe
 privs options signals terminal health
 config prober status

@@ -968,7 +968,7 @@ every_option_has_a_variable(void **state)
 		struct config cfg;
 
 		(void)sprintf(end, "%s_%s=%s", option->section, option->name,
-		    option->fallback ? option->fallback : example_of(option));
+		    *option->fallback ? option->fallback : example_of(option));
 		for (char *c = end; *c != '='; c++)
 			if (*c >= 'a' && *c <= 'z')
 				*c = (char)(*c - 'a' + 'A');
