@@ -128,7 +128,7 @@ $(MUSL)/lib/libuv.a: $(MUSL)/libuv/include/uv.h | $(MUSL)/kernel
 
 # ---- tests ----
 
-UNIT = parse config env agent privs lifecycle json log
+UNIT = parse config env agent privs lifecycle json log http health status
 UNIT_BINARIES = $(UNIT:%=$(OUT)/unit/test_%)
 
 # What each unit test links: its module and what that stands on, nothing else.
@@ -138,6 +138,9 @@ NEEDS_env       = env parse error
 NEEDS_agent     = agent error
 NEEDS_privs     = privs parse error
 NEEDS_lifecycle = lifecycle
+NEEDS_http      = http parse
+NEEDS_health    = health
+NEEDS_status    = status health probe http parse json
 NEEDS_json      = json
 NEEDS_log       = log json
 
@@ -156,6 +159,27 @@ $(OUT)/unit/test_%: tests/unit/test_%.c $$(addprefix $(OUT)/obj/,$$(addsuffix .o
 	$(Q)$(CC) $(CPPFLAGS_OURS) $(shell $(PKG_CONFIG) --cflags cmocka) $(CFLAGS_OURS) $(CPPFLAGS) $(CFLAGS) \
 	    -MMD -MP -pie $(if $(SAN),-fsanitize=address$(comma)undefined) $(LDFLAGS) -o $@ $(filter %.c %.o,$^) $(UNIT_LIBS)
 
+# libFuzzer: what it finds is kept in build/fuzz; a case worth keeping goes to tests/fuzz/seeds.
+FUZZ = http status options
+FUZZ_SECONDS ?= 60
+NEEDS_options = $(NEEDS_config)
+
+.PHONY: fuzz
+fuzz: $(FUZZ:%=build/fuzz/fuzz_%)
+	@for name in $(FUZZ); do \
+	    mkdir -p build/fuzz/$$name; seeds=tests/fuzz/seeds/$$name; [ -d $$seeds ] || seeds=; \
+	    build/fuzz/fuzz_$$name -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -print_final_stats=1 \
+	        -artifact_prefix=build/fuzz/ build/fuzz/$$name $$seeds >build/fuzz/$$name.log 2>&1 || \
+	        { tail -n 60 build/fuzz/$$name.log; exit 1; }; \
+	    echo "fuzz_$$name: $$(sed -n 's/^stat::number_of_executed_units: *//p' build/fuzz/$$name.log) inputs"; \
+	done
+
+build/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $$(addprefix src/,$$(addsuffix .c,$$(NEEDS_$$*))) $(wildcard include/*.h)
+	@mkdir -p $(@D)
+	$(call say,FUZZ,$@)
+	$(Q)clang $(CPPFLAGS_OURS) $(LIB_CFLAGS) -std=c17 -g -O1 -fsanitize=fuzzer,address,undefined \
+	    -fno-sanitize-recover=undefined -o $@ $(filter %.c,$^) $(shell $(PKG_CONFIG) --libs inih)
+
 # The integration tests start each binary as PID 1; servers and engines get glibc and musl by themselves.
 PYTEST = $(VENV)/bin/python -B -m pytest -q -p no:cacheprovider -rs
 VENV = build/venvs/tests
@@ -170,6 +194,7 @@ check: deps-check
 	$(MAKE) check-build
 	$(MAKE) check-unit
 	$(MAKE) check-unit OUT=build/san SAN=1
+	$(MAKE) fuzz FUZZ_SECONDS=10
 	$(MAKE) check-all-python
 
 # Every compiler, every libc, no warning; headers stand alone and includes go downwards.
@@ -240,6 +265,7 @@ help:
 	@echo "make check     install what is missing, run all tests"
 	@echo "make           build/initd          make musl     build/musl/initd, static musl"
 	@echo "make san       build/san/initd, with ASan and UBSan"
+	@echo "make fuzz      libFuzzer, [FUZZ_SECONDS=60] for each target"
 	@echo "make figures   measure initd beside tini, dumb-init and catatonit"
 	@echo "make lint | format | install [DESTDIR= PREFIX=] | deps | deps-check | clean"
 

@@ -48,4 +48,7 @@ bool parse_words(const char *text, char ***out);
 /* "SIGTERM", "SIGRTMIN+3"; "signal 42" for what has no name. May be written to buf. */
 const char *signal_name(int signum, char buf[16]);
 
+/* "350 ms", "2 s", "1.500 s". */
+const char *duration_text(uint64_t ms, char buf[32]);
+
 #endif

@@ -27,7 +27,7 @@ struct status {
 	uint64_t restarts; /* by policy, in a row */
 	bool ready;
 	uint64_t ready_after_ms, ready_ms; /* from start to ready, from ready to now */
-	char last_exit[128];
+	char last_exit[144];
 	char
 	    target[HTTP_TARGET_TEXT_SIZE]; /* what is asked: as health.target, with host and port */
 	char expect[HTTP_EXPECT_SIZE], host_header[HTTP_HOST_SIZE];
@@ -37,6 +37,9 @@ struct status {
 	struct health_entry verdicts[HEALTH_HISTORY]; /* newest first; at_ms is how long ago */
 	uint64_t memory_kb, memory_peak_kb;           /* of the server; filled in by the reader */
 };
+
+/* The fields that tell of health, from what PID 1 knows. */
+void status_take_health(struct status *status, const struct health *health, uint64_t now_ms);
 
 /* Lines KEY=VALUE, one for each field that is set, `verdict=…` for each verdict. Returns the length; always fits. */
 size_t status_write(const struct status *status, char text[STATUS_TEXT_SIZE]);

@@ -4,6 +4,7 @@
 #include "cmd.h"
 #include "cmdline.h"
 #include "exit_code.h"
+#include "http.h"
 #include "json.h"
 #include "log.h"
 #include "plan.h"
@@ -158,6 +159,18 @@ check_port(struct report *report, const struct plan *plan)
 }
 
 static void
+check_health(struct report *report, const struct plan *plan)
+{
+	const struct config *config = &plan->config;
+	struct http_target target;
+	char text[HTTP_TARGET_TEXT_SIZE];
+
+	if (!http_target_parse(&target, config->health_target, config->host, config->port))
+		return; /* it was read as an option already */
+	add_finding(report, "health", 0, "asks %s", http_target_text(&target, 0, text));
+}
+
+static void
 check_limits(struct report *report)
 {
 	struct error err;
@@ -178,6 +191,7 @@ print_report(struct report *report, struct plan *plan, const struct cmdline *cmd
 	check_environment(report, plan);
 	check_command(report, plan, cmd);
 	check_port(report, plan);
+	check_health(report, plan);
 	check_limits(report);
 	if (report->json)
 		(void)printf("\n  ],\n  \"exit_code\": %d\n}\n", report->code);

@@ -306,3 +306,16 @@ parse_words(const char *text, char ***out)
 	*out = words;
 	return true;
 }
+
+const char *
+duration_text(uint64_t ms, char buf[32])
+{
+	if (ms < 1000)
+		(void)snprintf(buf, 32, "%llu ms", (unsigned long long)ms);
+	else if (ms % 1000 == 0)
+		(void)snprintf(buf, 32, "%llu s", (unsigned long long)ms / 1000);
+	else
+		(void)snprintf(buf, 32, "%llu.%03llu s", (unsigned long long)ms / 1000,
+		    (unsigned long long)ms % 1000);
+	return buf;
+}

@@ -2,6 +2,8 @@
 /* One question to the server over a non-blocking socket. */
 #include "probe.h"
 
+#include "parse.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -187,20 +189,6 @@ time_text(uint32_t us, char buf[24])
 	return buf;
 }
 
-/* "2 s", "250 ms", "1.5 s". */
-static const char *
-timeout_text(uint64_t ms, char buf[24])
-{
-	if (ms % 1000 == 0)
-		(void)snprintf(buf, 24, "%llu s", (unsigned long long)ms / 1000);
-	else if (ms < 1000)
-		(void)snprintf(buf, 24, "%llu ms", (unsigned long long)ms);
-	else
-		(void)snprintf(buf, 24, "%llu.%03llu s", (unsigned long long)ms / 1000,
-		    (unsigned long long)ms % 1000);
-	return buf;
-}
-
 static void
 answer_text(const struct probe_verdict *verdict, const struct probe_spec *spec, const char *target,
     char *buf, size_t size)
@@ -221,10 +209,10 @@ void
 probe_verdict_text(
     const struct probe_verdict *verdict, const struct probe_spec *spec, char *buf, size_t size)
 {
-	char target[HTTP_TARGET_TEXT_SIZE], timeout[24];
+	char target[HTTP_TARGET_TEXT_SIZE], timeout[32];
 
 	(void)http_target_text(&spec->target, verdict->address, target);
-	(void)timeout_text(spec->timeout_ms, timeout);
+	(void)duration_text(spec->timeout_ms, timeout);
 	switch (verdict->reason) {
 	case PROBE_ANSWERED:
 		answer_text(verdict, spec, target, buf, size);

@@ -86,6 +86,25 @@ is_none(const struct status *status, const struct field *field)
 	return false;
 }
 
+void
+status_take_health(struct status *status, const struct health *health, uint64_t now_ms)
+{
+	const struct health_entry *entry;
+	unsigned n = 0;
+
+	status->ready = health->ready;
+	if (health->ready) {
+		status->ready_after_ms = health->ready_ms - health->started_ms;
+		status->ready_ms = now_ms - health->ready_ms;
+	}
+	status->failures = health->failures;
+	for (; (entry = health_recall(health, n)); n++) {
+		status->verdicts[n] = *entry;
+		status->verdicts[n].at_ms = now_ms - entry->at_ms;
+	}
+	status->n_verdicts = n;
+}
+
 /* ---- as text ---- */
 
 /* A line of its own, whatever is in the value. */

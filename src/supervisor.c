@@ -6,14 +6,13 @@
 #include "exit_code.h"
 #include "lifecycle.h"
 #include "notify.h"
-#include "oom.h"
 #include "prober.h"
+#include "server.h"
 #include "signals.h"
 #include "status.h"
 #include "terminal.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,29 +31,21 @@ struct supervisor {
 	bool looping;      /* the loop and the timer are there */
 	bool armed;        /* a deadline was asked for before they were */
 	uint64_t delay_ms; /* that one */
-	pid_t pid;         /* of the server; 0: none */
-	pid_t group;       /* of the last server, which may outlive it */
-	bool ended;        /* it was reaped; wstatus is still to be told */
-	int wstatus;
-	bool suspended;     /* it was stopped by Ctrl-Z */
-	char asked[32];     /* who or what asked for a stop or restart */
-	int stop_signal;    /* what the server gets for it */
-	bool has_terminal;  /* initd was the terminal's foreground group and passes that on */
-	bool is_init;       /* PID 1 */
-	uint64_t oom_kills; /* when the server was started */
-	uint64_t starts;    /* servers so far */
-	uint64_t born_ms;   /* when the loop was built */
-	bool is_ready;      /* some server was; notified */
-	bool is_stopping;   /* the same */
-	bool probing;       /* the prober is there */
-	bool has_control;
-	char last_exit[128];
-	/* From here on, nothing is touched before it is needed. */
-	/* Where initd was started, for the next server; "" if we are still there. */
-	char working_dir[1024];
+	char asked[32];    /* who or what asked for a stop or restart */
+	int stop_signal;   /* what the server gets for it */
+	bool has_terminal; /* initd was the terminal's foreground group and passes that on */
+	bool is_init;      /* PID 1 */
+	bool has_control;  /* the control socket is there */
+	bool probing;      /* the prober is there */
+	bool told_ready;   /* to who set NOTIFY_SOCKET */
+	bool told_stopping;
+	uint64_t born_ms; /* when the loop was built */
+	char last_exit[144];
+	struct server server;
+	/* Not touched before the loop is built. */
 	struct prober prober;
 	struct control control;
-	char target[HTTP_TARGET_TEXT_SIZE];
+	char target[HTTP_TARGET_TEXT_SIZE]; /* what is asked, with host and port */
 };
 
 /* CLOCK_MONOTONIC, because the first server is started before the loop has a clock. */
@@ -69,67 +60,15 @@ now_ms(void)
 
 /* ---- what is said ---- */
 
-/* "350 ms", "2 s" or "1.5 s". */
-static const char *
-duration_text(uint64_t ms, char buf[32])
-{
-	if (ms < 1000)
-		(void)snprintf(buf, 32, "%llu ms", (unsigned long long)ms);
-	else if (ms % 1000 == 0)
-		(void)snprintf(buf, 32, "%llu s", (unsigned long long)ms / 1000);
-	else
-		(void)snprintf(buf, 32, "%llu.%03llu s", (unsigned long long)ms / 1000,
-		    (unsigned long long)ms % 1000);
-	return buf;
-}
-
-/* The words, cut if there are too many. */
-static bool
-command_text(const struct supervisor *sv, char *buf, size_t size)
-{
-	size_t n = 0;
-
-	buf[0] = '\0';
-	for (char *const *word = sv->spec.argv; *word && n < size; word++)
-		n += (size_t)snprintf(buf + n, size - n, "%s%s", n ? " " : "", *word);
-	return n < size;
-}
-
 static void
 say_started(struct supervisor *sv)
 {
 	char command[256], user[128];
-	bool is_whole = command_text(sv, command, sizeof command);
+	bool is_whole = server_command_text(&sv->server, command, sizeof command);
 
 	privs_text(sv->spec.privs, user, sizeof user);
-	log_line(sv->spec.log, LOG_INFO, "started pid %d as %s: %s%s", (int)sv->pid, user, command,
-	    is_whole ? "" : "…");
-}
-
-static const char *
-failure_text(const struct supervisor *sv, enum proc_stage stage, int error)
-{
-	char path[PATH_MAX];
-
-	if (stage == PROC_EXEC && error == ENOENT &&
-	    proc_find(sv->spec.argv[0], sv->spec.env->vars, path, sizeof path))
-		return "its interpreter (#! line) or loader was not found";
-	if (stage == PROC_EXEC && error == ENOENT)
-		return "not found";
-	if (stage == PROC_EXEC && error == ENOEXEC)
-		return "neither a program of this machine nor a script with a #! line";
-	if (error == EAGAIN)
-		return "no more processes allowed (pids limit of the container, or RLIMIT_NPROC of the user)";
-	return strerror(error);
-}
-
-/* Where the next server starts; NULL: where we are. */
-static const char *
-next_dir(const struct supervisor *sv)
-{
-	if (sv->spec.config->working_dir)
-		return sv->spec.config->working_dir;
-	return sv->working_dir[0] ? sv->working_dir : NULL;
+	log_line(sv->spec.log, LOG_INFO, "started pid %d as %s: %s%s", (int)sv->server.pid, user,
+	    command, is_whole ? "" : "…");
 }
 
 /* What may pass is tried again; only the first and the last time are worth a line. */
@@ -145,13 +84,13 @@ static void
 say_failure(struct supervisor *sv, enum proc_stage stage, int error)
 {
 	const char *program = sv->spec.argv[0];
-	const char *reason = failure_text(sv, stage, error);
+	const char *reason = server_failure_text(&sv->server, stage, error);
 	enum log_level level = failure_level(sv, proc_failure_passes(stage, error));
 	const char *more = level == LOG_WARN ? "; trying again" : "";
 
 	if (stage == PROC_CHDIR)
-		log_line(
-		    sv->spec.log, level, "working directory %s: %s%s", next_dir(sv), reason, more);
+		log_line(sv->spec.log, level, "working directory %s: %s%s",
+		    server_next_dir(&sv->server), reason, more);
 	else
 		log_line(sv->spec.log, level, "cannot run %s: %s%s", program, reason, more);
 }
@@ -161,26 +100,18 @@ static void
 say_ended(struct supervisor *sv, int code)
 {
 	/* Ctrl-C at the terminal goes past us, but is no accident either. */
-	bool asked =
-	    sv->life.state != LIFE_RUNNING ||
-	    (sv->has_terminal && WIFSIGNALED(sv->wstatus) && WTERMSIG(sv->wstatus) == SIGINT);
-	bool oom = false;
-	char how[64], lived[32], name[16];
+	int wstatus = sv->server.wstatus;
+	bool asked = sv->life.state != LIFE_RUNNING ||
+		     (sv->has_terminal && WIFSIGNALED(wstatus) && WTERMSIG(wstatus) == SIGINT);
+	bool oom = server_was_oom_killed(&sv->server);
+	char how[64], lived[32];
 
+	server_end_text(&sv->server, how, sizeof how);
 	(void)duration_text(now_ms() - sv->life.started_ms, lived);
-	if (!WIFSIGNALED(sv->wstatus)) {
-		(void)snprintf(how, sizeof how, "exit code %d", WEXITSTATUS(sv->wstatus));
-	} else {
-		(void)snprintf(how, sizeof how, "killed by %s%s",
-		    signal_name(WTERMSIG(sv->wstatus), name),
-		    WCOREDUMP(sv->wstatus) ? " (core dumped)" : "");
-		oom = WTERMSIG(sv->wstatus) == SIGKILL && oom_kills() > sv->oom_kills;
-	}
 	(void)snprintf(sv->last_exit, sizeof sv->last_exit, "%s after %s%s", how, lived,
-	    oom ? ", OOM kill" : "");
-	log_line(sv->spec.log, asked || code == 0 ? LOG_INFO : LOG_ERROR,
-	    "server ended: %s after %s%s", how, lived,
 	    oom ? ", the memory cgroup counted an OOM kill" : "");
+	log_line(sv->spec.log, asked || code == 0 ? LOG_INFO : LOG_ERROR, "server ended: %s",
+	    sv->last_exit);
 }
 
 static void
@@ -222,8 +153,8 @@ say_ending(struct supervisor *sv, enum life_state before)
 
 	if (before == LIFE_CLEARING || (before == LIFE_BACKOFF && sv->life.refusals == 0))
 		say_asked(sv, "stopping");
-	else if (before == LIFE_STOPPING && sv->pid > 0)
-		log_line(sv->spec.log, LOG_ERROR, "pid %d outlived SIGKILL", (int)sv->pid);
+	else if (before == LIFE_STOPPING && sv->server.pid > 0)
+		log_line(sv->spec.log, LOG_ERROR, "pid %d outlived SIGKILL", (int)sv->server.pid);
 	else if ((sv->life.unhealthy ||
 		     (before == LIFE_RUNNING && policy->restart != LIFE_RESTART_NO)) &&
 		 policy->restart_limit > 0 && sv->life.restarts >= policy->restart_limit &&
@@ -273,69 +204,37 @@ forward(struct supervisor *sv, int signum)
 {
 	char buf[16];
 	const char *name = signal_name(signum, buf);
-	int status;
+	int pid = (int)sv->server.pid, status = server_signal(&sv->server, signum);
 
-	if (sv->pid == 0)
-		return;
-	/* A server that has left its group is still the server. */
-	if (sv->spec.config->signal_group && proc_leads_group(sv->pid))
-		status = proc_kill_group(sv->pid, signum);
-	else
-		status = proc_kill(sv->pid, signum);
 	if (status < 0)
-		log_line(sv->spec.log, LOG_WARN, "cannot send %s to pid %d: %s", name, (int)sv->pid,
+		log_line(sv->spec.log, LOG_WARN, "cannot send %s to pid %d: %s", name, pid,
 		    strerror(-status));
-	else
-		log_line(sv->spec.log, LOG_DEBUG, "%s to pid %d", name, (int)sv->pid);
+	else if (pid > 0)
+		log_line(sv->spec.log, LOG_DEBUG, "%s to pid %d", name, pid);
 }
 
-static void
-kill_server(const struct supervisor *sv)
-{
-	(void)proc_kill_group(sv->group, SIGKILL);
-	(void)proc_kill(sv->pid, SIGKILL); /* it may have left its group */
-}
-
-/*
- * What the server has, initd lets go: readers of inherited pipes must see their end, and no mount
- * stays busy. Sockets of socket activation are kept for the next server, and so is a directory that
- * the user may not enter a second time (WORKDIR /root).
- */
+/* Sockets of socket activation are kept for the next server. */
 static void
 let_go(struct supervisor *sv)
 {
 	uint64_t n = sv->spec.env->listen_pid ? env_listen_fds(sv->spec.env->vars) : 0;
 
-	proc_close_inherited(STDERR_FILENO + 1 + (int)n, sv->spec.log->fd);
-	if (access(".", X_OK) < 0 || !getcwd(sv->working_dir, sizeof sv->working_dir) ||
-	    chdir("/") < 0)
-		sv->working_dir[0] = '\0';
+	server_let_go(&sv->server, STDERR_FILENO + 1 + (int)n, sv->spec.log->fd);
 }
 
 static enum life_event
 spawn(struct supervisor *sv, int *code)
 {
-	const struct proc_spec spec = {
-		.argv = sv->spec.argv,
-		.env = sv->spec.env->vars,
-		.listen_pid = sv->spec.env->listen_pid,
-		.working_dir = next_dir(sv),
-		.signals = sv->spec.signals,
-		.foreground = sv->has_terminal && terminal_is_with(sv->group),
-		.die_with_parent = !sv->is_init,
-	};
+	bool foreground = sv->has_terminal && terminal_is_with(sv->server.group);
 	enum proc_stage stage;
-	pid_t pid = proc_spawn(&spec, &stage);
+	int status = server_start(&sv->server, foreground, &stage);
 
-	if (pid < 0) {
-		*code = proc_failure_code(stage, -pid);
-		say_failure(sv, stage, -pid);
-		return proc_failure_passes(stage, -pid) ? LIFE_EV_REFUSED : LIFE_EV_FAILED;
+	if (status < 0) {
+		*code = proc_failure_code(stage, -status);
+		say_failure(sv, stage, -status);
+		return proc_failure_passes(stage, -status) ? LIFE_EV_REFUSED : LIFE_EV_FAILED;
 	}
-	sv->pid = sv->group = pid;
-	sv->starts++;
 	say_started(sv);
-	sv->oom_kills = oom_kills();
 	return LIFE_EV_SPAWNED;
 }
 
@@ -366,7 +265,7 @@ static bool
 is_gone(const struct supervisor *sv)
 {
 	if (sv->life.state == LIFE_CLEARING)
-		return proc_group_is_gone(sv->group);
+		return proc_group_is_gone(sv->server.group);
 	return sv->life.state == LIFE_ENDING && !proc_has_children();
 }
 
@@ -381,11 +280,11 @@ act(struct supervisor *sv, const struct life_step *step, int *code)
 		forward(sv, SIGCONT); /* a stopped process does not see the other */
 	}
 	if (step->actions & LIFE_KILL)
-		kill_server(sv);
+		server_kill(&sv->server);
 	if (step->actions & LIFE_CLEAR)
-		(void)proc_kill_group(sv->group, SIGTERM);
+		(void)proc_kill_group(sv->server.group, SIGTERM);
 	if (step->actions & LIFE_SWEEP) {
-		(void)proc_kill_group(sv->group, SIGTERM);
+		(void)proc_kill_group(sv->server.group, SIGTERM);
 		proc_kill_rest(SIGTERM);
 	}
 	if (step->actions & (LIFE_CLEAR | LIFE_SWEEP) && is_gone(sv))
@@ -431,9 +330,9 @@ is_ending(const struct supervisor *sv)
 static void
 notify_end(struct supervisor *sv)
 {
-	if (sv->is_stopping || !is_ending(sv))
+	if (sv->told_stopping || !is_ending(sv))
 		return;
-	sv->is_stopping = true;
+	sv->told_stopping = true;
 	notify(sv, "STOPPING=1");
 }
 
@@ -472,12 +371,12 @@ on_child_change(void *arg, pid_t pid, int wstatus)
 
 	if (WIFSTOPPED(wstatus)) {
 		/* By its terminal; whoever sends SIGSTOP wants just that process to stand still. */
-		if (pid == sv->pid && WSTOPSIG(wstatus) != SIGSTOP)
-			sv->suspended = true;
-	} else if (pid == sv->pid) {
-		sv->ended = true;
-		sv->suspended = false;
-		sv->wstatus = wstatus;
+		if (pid == sv->server.pid && WSTOPSIG(wstatus) != SIGSTOP)
+			sv->server.suspended = true;
+	} else if (pid == sv->server.pid) {
+		sv->server.ended = true;
+		sv->server.suspended = false;
+		sv->server.wstatus = wstatus;
 	} else {
 		log_line(sv->spec.log, LOG_DEBUG, "reaped orphan pid %d", (int)pid);
 	}
@@ -487,23 +386,23 @@ on_child_change(void *arg, pid_t pid, int wstatus)
 static void
 resume(struct supervisor *sv)
 {
-	if (sv->pid == 0)
+	if (sv->server.pid == 0)
 		return;
 	if (terminal_is_ours())
-		terminal_give(sv->pid);
-	(void)proc_kill_group(sv->pid, SIGCONT);
+		terminal_give(sv->server.pid);
+	(void)proc_kill_group(sv->server.pid, SIGCONT);
 }
 
 static void
 server_ended(struct supervisor *sv)
 {
-	int code = proc_exit_code(sv->wstatus);
+	int code = proc_exit_code(sv->server.wstatus);
 
 	if (code_set_has(&sv->spec.config->success_codes, code))
 		code = EXIT_CODE_OK;
 	say_ended(sv, code);
-	sv->ended = false;
-	sv->pid = 0;
+	sv->server.ended = false;
+	sv->server.pid = 0;
 	advance(sv, LIFE_EV_EXITED, code);
 }
 
@@ -512,11 +411,11 @@ reap(struct supervisor *sv)
 {
 	/* No shell waits for PID 1: there Ctrl-Z just stops the server, and SIGCONT to initd continues it. */
 	proc_reap(sv->has_terminal && !sv->is_init, on_child_change, sv);
-	if (sv->ended)
+	if (sv->server.ended)
 		server_ended(sv);
-	if (sv->suspended) {
-		sv->suspended = false;
-		terminal_suspend(sv->group);
+	if (sv->server.suspended) {
+		sv->server.suspended = false;
+		terminal_suspend(sv->server.group);
 		resume(sv);
 	}
 	if (is_gone(sv))
@@ -590,9 +489,9 @@ say_ready(struct supervisor *sv)
 	log_line(sv->spec.log, LOG_INFO, "ready on %.*s after %llu.%02llu s", (int)length,
 	    sv->target, (unsigned long long)took_ms / 1000,
 	    (unsigned long long)took_ms % 1000 / 10);
-	if (sv->spec.notify_path && !sv->is_ready)
+	if (sv->spec.notify_path && !sv->told_ready)
 		notify(sv, "READY=1\nSTATUS=ready");
-	sv->is_ready = true;
+	sv->told_ready = true;
 }
 
 static void
@@ -719,25 +618,6 @@ fill_target(const struct supervisor *sv, struct status *status)
 }
 
 static void
-fill_health(const struct supervisor *sv, struct status *status, uint64_t now)
-{
-	const struct health *health = &sv->prober.health;
-	const struct health_entry *entry;
-
-	status->ready = sv->life.state == LIFE_RUNNING && health->ready;
-	if (status->ready) {
-		status->ready_after_ms = health->ready_ms - health->started_ms;
-		status->ready_ms = now - health->ready_ms;
-	}
-	status->failures = health->failures;
-	while (status->n_verdicts < HEALTH_HISTORY &&
-	       (entry = health_recall(health, (unsigned)status->n_verdicts))) {
-		status->verdicts[status->n_verdicts] = *entry;
-		status->verdicts[status->n_verdicts++].at_ms = now - entry->at_ms;
-	}
-}
-
-static void
 fill_status(const struct supervisor *sv, struct status *status)
 {
 	uint64_t now = now_ms();
@@ -745,19 +625,20 @@ fill_status(const struct supervisor *sv, struct status *status)
 	copy_text(status->version, sizeof status->version, INITD_VERSION);
 	status->initd_pid = (uint64_t)getpid();
 	status->uptime_ms = now - sv->born_ms;
-	status->starts = sv->starts;
+	status->starts = sv->server.starts;
 	status->restarts = sv->life.restarts;
 	copy_text(status->last_exit, sizeof status->last_exit, sv->last_exit);
-	command_text(sv, status->command, sizeof status->command);
-	if (sv->pid > 0) {
-		status->pid = (uint64_t)sv->pid;
+	(void)server_command_text(&sv->server, status->command, sizeof status->command);
+	if (sv->server.pid > 0) {
+		status->pid = (uint64_t)sv->server.pid;
 		status->server_uptime_ms = now - sv->life.started_ms;
 		privs_text(sv->spec.privs, status->user, sizeof status->user);
 	}
 	status->interval_ms = sv->spec.config->health_interval_ms;
 	fill_target(sv, status);
 	if (sv->probing)
-		fill_health(sv, status, now);
+		status_take_health(status, &sv->prober.health, now);
+	status->ready = status->ready && sv->life.state == LIFE_RUNNING;
 }
 
 static size_t
@@ -880,7 +761,7 @@ run_loop(struct supervisor *sv)
 	}
 	/* It must not run on unobserved. */
 	log_line(sv->spec.log, LOG_ERROR, "event loop: %s", strerror(-status));
-	kill_server(sv);
+	server_kill(&sv->server);
 	sv->life.exit_code = EXIT_CODE_REFUSED;
 }
 
@@ -889,13 +770,22 @@ supervisor_run(const struct supervisor_spec *spec)
 {
 	struct supervisor sv;
 
-	/* All but the path, which would be a page of zeros. */
-	memset(&sv, 0, offsetof(struct supervisor, working_dir));
-	sv.working_dir[0] = '\0';
+	/* All but what would be pages of zeros. */
+	memset(&sv, 0, offsetof(struct supervisor, server) + offsetof(struct server, working_dir));
+	sv.server.working_dir[0] = '\0';
 	sv.spec = *spec;
 	sv.is_init = getpid() == 1;
 	/* Not for `initd … | less`: the others of a pipeline need the terminal, and we pass Ctrl-C on. */
 	sv.has_terminal = terminal_is_ours() && (sv.is_init || isatty(STDOUT_FILENO));
+	sv.server.spec = (struct server_spec){
+		.argv = spec->argv,
+		.env = spec->env->vars,
+		.listen_pid = spec->env->listen_pid,
+		.working_dir = spec->config->working_dir,
+		.signals = spec->signals,
+		.signal_group = spec->config->signal_group,
+		.die_with_parent = !sv.is_init,
+	};
 	start_policy(&sv);
 	if (!sv.is_init)
 		adopt_orphans(&sv);
@@ -909,7 +799,7 @@ supervisor_run(const struct supervisor_spec *spec)
 		run_loop(&sv);
 	if (!sv.is_init)
 		proc_kill_rest(SIGKILL); /* the kernel does that when PID 1 ends */
-	if (sv.has_terminal && terminal_is_with(sv.group))
+	if (sv.has_terminal && terminal_is_with(sv.server.group))
 		terminal_give(0);
 	return sv.life.exit_code;
 }

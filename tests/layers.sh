@@ -9,7 +9,7 @@ layers='error json exit_code
 log parse lifecycle oom agent notify control
 env http cmdline
 proc probe
-privs options signals terminal health
+privs options signals terminal health server
 config prober status
 plan supervisor
 cmd cmd_run cmd_check cmd_healthcheck cmd_client

@@ -6,7 +6,7 @@
 #include "unit.h"
 
 static const char *const event_names[LIFE_N_EVENTS] = { "START", "SPAWNED", "REFUSED", "FAILED",
-	"EXITED", "GONE", "STOP", "RESTART", "DEADLINE" };
+	"EXITED", "GONE", "STOP", "RESTART", "UNHEALTHY", "DEADLINE" };
 
 /* ---- the table: each state and event ---- */
 
@@ -37,6 +37,7 @@ static const struct transition transitions[] = {
 	{ LIFE_RUNNING, LIFE_EV_EXITED, LIFE_CLEARING, LIFE_CLEAR | LIFE_ARM, 1000 },
 	{ LIFE_RUNNING, LIFE_EV_STOP, LIFE_DRAINING, LIFE_ARM, 4000 },
 	{ LIFE_RUNNING, LIFE_EV_RESTART, LIFE_RESTARTING, LIFE_SIGNAL | LIFE_ARM, 6000 },
+	{ LIFE_RUNNING, LIFE_EV_UNHEALTHY, LIFE_RESTARTING, LIFE_SIGNAL | LIFE_ARM, 6000 },
 
 	{ LIFE_DRAINING, LIFE_EV_EXITED, LIFE_ENDING, LIFE_SWEEP | LIFE_ARM, 1000 },
 	{ LIFE_DRAINING, LIFE_EV_STOP, LIFE_STOPPING, LIFE_SIGNAL | LIFE_ARM, 5000 },
@@ -635,6 +636,239 @@ after_so_many_restarts_the_last_code_is_the_end(void **state)
 	}
 }
 
+/* ---- a server that answers no more ---- */
+
+/* Whatever server.restart says, and whatever it ends with. */
+static void
+an_unhealthy_server_is_replaced_as_if_it_had_failed(void **state)
+{
+	static const enum life_restart restarts[] = { LIFE_RESTART_NO, LIFE_RESTART_ON_FAILURE,
+		LIFE_RESTART_ALWAYS };
+	static const struct beat beats[] = {
+		{ 0, LIFE_EV_START, 0, LIFE_RUNNING, SPAWN, 0 },
+		{ 1, LIFE_EV_SPAWNED, 0, LIFE_RUNNING, 0, 0 },
+		{ 2, LIFE_EV_UNHEALTHY, 0, LIFE_RESTARTING, LIFE_SIGNAL | LIFE_ARM, 5000 },
+		{ 3, LIFE_EV_UNHEALTHY, 0, LIFE_RESTARTING, 0, 0 },
+		{ 4, LIFE_EV_EXITED, 0, LIFE_CLEARING, CLEAR, 1000 },
+		{ 5, LIFE_EV_UNHEALTHY, 0, LIFE_CLEARING, 0, 0 },
+		{ 6, LIFE_EV_GONE, 0, LIFE_BACKOFF, LIFE_ARM, 100 },
+		{ 7, LIFE_EV_UNHEALTHY, 0, LIFE_BACKOFF, 0, 0 },
+		{ 106, LIFE_EV_DEADLINE, 0, LIFE_RUNNING, SPAWN, 0 },
+		{ 107, LIFE_EV_SPAWNED, 0, LIFE_RUNNING, 0, 0 },
+		{ 108, LIFE_EV_UNHEALTHY, 0, LIFE_RESTARTING, LIFE_SIGNAL | LIFE_ARM, 5000 },
+		{ 5108, LIFE_EV_DEADLINE, 0, LIFE_RESTARTING, LIFE_KILL | LIFE_ARM, 1000 },
+		{ 5109, LIFE_EV_EXITED, 137, LIFE_CLEARING, CLEAR, 1000 },
+		{ 5110, LIFE_EV_GONE, 0, LIFE_BACKOFF, LIFE_ARM, 200 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(restarts); i++) {
+		const struct life_policy policy = { .restart = restarts[i],
+			.restart_delay_ms = 100,
+			.restart_delay_max_ms = 30000,
+			.restart_timeout_ms = 5000 };
+		struct lifecycle life = play(&policy, beats, COUNT(beats));
+
+		assert_int_equal(life.restarts, 2);
+		assert_int_equal(life.exit_code, 137);
+	}
+}
+
+static void
+unhealthy_and_failed_servers_are_counted_together(void **state)
+{
+	static const struct life_policy policy = { .restart = LIFE_RESTART_ON_FAILURE,
+		.restart_delay_ms = 100,
+		.restart_delay_max_ms = 30000,
+		.restart_timeout_ms = 5000 };
+	static const struct beat beats[] = {
+		{ 0, LIFE_EV_START, 0, LIFE_RUNNING, SPAWN, 0 },
+		{ 1, LIFE_EV_SPAWNED, 0, LIFE_RUNNING, 0, 0 },
+		{ 2, LIFE_EV_EXITED, 1, LIFE_CLEARING, CLEAR, 1000 },
+		{ 3, LIFE_EV_GONE, 0, LIFE_BACKOFF, LIFE_ARM, 100 },
+		{ 103, LIFE_EV_DEADLINE, 0, LIFE_RUNNING, SPAWN, 0 },
+		{ 104, LIFE_EV_SPAWNED, 0, LIFE_RUNNING, 0, 0 },
+		{ 105, LIFE_EV_UNHEALTHY, 0, LIFE_RESTARTING, LIFE_SIGNAL | LIFE_ARM, 5000 },
+		{ 106, LIFE_EV_EXITED, 0, LIFE_CLEARING, CLEAR, 1000 },
+		{ 107, LIFE_EV_GONE, 0, LIFE_BACKOFF, LIFE_ARM, 200 },
+		{ 307, LIFE_EV_DEADLINE, 0, LIFE_RUNNING, SPAWN, 0 },
+		{ 308, LIFE_EV_SPAWNED, 0, LIFE_RUNNING, 0, 0 },
+		{ 309, LIFE_EV_EXITED, 1, LIFE_CLEARING, CLEAR, 1000 },
+		{ 310, LIFE_EV_GONE, 0, LIFE_BACKOFF, LIFE_ARM, 400 },
+	};
+
+	(void)state;
+	assert_int_equal(play(&policy, beats, COUNT(beats)).restarts, 3);
+}
+
+static void
+only_a_restart_for_health_has_a_delay(void **state)
+{
+	static const struct life_policy policy = {
+		.restart_delay_ms = 100, .restart_delay_max_ms = 30000, .restart_timeout_ms = 5000
+	};
+	static const struct beat beats[] = {
+		{ 0, LIFE_EV_START, 0, LIFE_RUNNING, SPAWN, 0 },
+		{ 1, LIFE_EV_SPAWNED, 0, LIFE_RUNNING, 0, 0 },
+		{ 2, LIFE_EV_RESTART, 0, LIFE_RESTARTING, LIFE_SIGNAL | LIFE_ARM, 5000 },
+		{ 3, LIFE_EV_UNHEALTHY, 0, LIFE_RESTARTING, 0, 0 },
+		{ 4, LIFE_EV_EXITED, 0, LIFE_CLEARING, CLEAR, 1000 },
+		{ 5, LIFE_EV_GONE, 0, LIFE_RUNNING, SPAWN, 0 },
+		{ 6, LIFE_EV_SPAWNED, 0, LIFE_RUNNING, 0, 0 },
+		{ 7, LIFE_EV_UNHEALTHY, 0, LIFE_RESTARTING, LIFE_SIGNAL | LIFE_ARM, 5000 },
+		{ 8, LIFE_EV_EXITED, 0, LIFE_CLEARING, CLEAR, 1000 },
+		{ 9, LIFE_EV_GONE, 0, LIFE_BACKOFF, LIFE_ARM, 100 },
+		{ 10, LIFE_EV_RESTART, 0, LIFE_RUNNING, SPAWN, 0 },
+		{ 11, LIFE_EV_SPAWNED, 0, LIFE_RUNNING, 0, 0 },
+		{ 12, LIFE_EV_RESTART, 0, LIFE_RESTARTING, LIFE_SIGNAL | LIFE_ARM, 5000 },
+		{ 13, LIFE_EV_EXITED, 0, LIFE_CLEARING, CLEAR, 1000 },
+		{ 14, LIFE_EV_GONE, 0, LIFE_RUNNING, SPAWN, 0 },
+	};
+
+	(void)state;
+	assert_int_equal(play(&policy, beats, COUNT(beats)).restarts, 1);
+}
+
+static void
+stop_wins_over_the_restart_of_an_unhealthy_server(void **state)
+{
+	static const struct life_policy policy = { .restart = LIFE_RESTART_ALWAYS,
+		.drain_delay_ms = 1000,
+		.stop_timeout_ms = 3000,
+		.restart_timeout_ms = 5000 };
+	static const struct beat beats[] = {
+		{ 0, LIFE_EV_START, 0, LIFE_RUNNING, SPAWN, 0 },
+		{ 1, LIFE_EV_SPAWNED, 0, LIFE_RUNNING, 0, 0 },
+		{ 2, LIFE_EV_UNHEALTHY, 0, LIFE_RESTARTING, LIFE_SIGNAL | LIFE_ARM, 5000 },
+		{ 3, LIFE_EV_STOP, 0, LIFE_STOPPING, LIFE_SIGNAL | LIFE_ARM, 3000 },
+		{ 4, LIFE_EV_UNHEALTHY, 0, LIFE_STOPPING, 0, 0 },
+		{ 5, LIFE_EV_EXITED, 143, LIFE_ENDING, SWEEP, 1000 },
+		{ 6, LIFE_EV_UNHEALTHY, 0, LIFE_ENDING, 0, 0 },
+		{ 7, LIFE_EV_GONE, 0, LIFE_DONE, QUIT, 0 },
+	};
+
+	(void)state;
+	assert_int_equal(play(&policy, beats, COUNT(beats)).exit_code, 143);
+}
+
+static void
+a_server_that_drains_may_be_unhealthy(void **state)
+{
+	static const struct life_policy policy = { .drain_delay_ms = 2000 };
+	static const struct beat beats[] = {
+		{ 0, LIFE_EV_START, 0, LIFE_RUNNING, SPAWN, 0 },
+		{ 1, LIFE_EV_SPAWNED, 0, LIFE_RUNNING, 0, 0 },
+		{ 2, LIFE_EV_STOP, 0, LIFE_DRAINING, LIFE_ARM, 2000 },
+		{ 3, LIFE_EV_UNHEALTHY, 0, LIFE_DRAINING, 0, 0 },
+		{ 2002, LIFE_EV_DEADLINE, 0, LIFE_STOPPING, LIFE_SIGNAL | LIFE_DISARM, 0 },
+		{ 2003, LIFE_EV_UNHEALTHY, 0, LIFE_STOPPING, 0, 0 },
+		{ 2004, LIFE_EV_EXITED, 0, LIFE_ENDING, SWEEP, 1000 },
+	};
+
+	(void)state;
+	assert_int_equal(play(&policy, beats, COUNT(beats)).exit_code, 0);
+}
+
+/* From RUNNING through UNHEALTHY, after lived_ms, to RUNNING again; the delay in between. */
+static uint64_t
+hang(struct lifecycle *life, uint64_t *now_ms, uint64_t lived_ms)
+{
+	struct life_step step;
+
+	(void)lifecycle_step(life, LIFE_EV_SPAWNED, 0, *now_ms);
+	*now_ms += lived_ms;
+	(void)lifecycle_step(life, LIFE_EV_UNHEALTHY, 0, *now_ms);
+	assert_int_equal(life->state, LIFE_RESTARTING);
+	(void)lifecycle_step(life, LIFE_EV_EXITED, 0, *now_ms);
+	step = lifecycle_step(life, LIFE_EV_GONE, 0, *now_ms);
+	*now_ms += step.delay_ms;
+	(void)lifecycle_step(life, LIFE_EV_DEADLINE, 0, *now_ms);
+	assert_int_equal(life->state, LIFE_RUNNING);
+	return step.delay_ms;
+}
+
+static void
+an_unhealthy_server_that_lived_for_sixty_seconds_starts_the_count_anew(void **state)
+{
+	static const struct life_policy policy = { .restart_delay_ms = 100,
+		.restart_delay_max_ms = 30000,
+		.restart_limit = 3,
+		.restart_timeout_ms = 5000 };
+	struct lifecycle life;
+	uint64_t now_ms = 12345678;
+
+	(void)state;
+	lifecycle_init(&life, &policy);
+	(void)lifecycle_step(&life, LIFE_EV_START, 0, now_ms);
+	for (unsigned round = 0; round < 3; round++) {
+		assert_int_equal(hang(&life, &now_ms, 86400000), 100);
+		assert_int_equal(hang(&life, &now_ms, 5), 200);
+		assert_int_equal(hang(&life, &now_ms, 50000), 400);
+		assert_int_equal(life.restarts, 3);
+	}
+}
+
+/* The end of an unhealthy server that will not be replaced, and what initd ends with. */
+static void
+an_unhealthy_server_is_stopped_after_so_many_restarts(void **state)
+{
+	static const struct {
+		int code, expected;
+	} rows[] = { { 0, 1 }, { 1, 1 }, { 3, 3 }, { 143, 143 }, { 255, 255 } };
+
+	(void)state;
+	for (unsigned limit = 1; limit <= 3; limit++)
+		for (size_t i = 0; i < COUNT(rows); i++) {
+			const struct life_policy policy = { .restart_delay_ms = 100,
+				.restart_delay_max_ms = 1000,
+				.restart_limit = limit,
+				.drain_delay_ms = 9000,
+				.stop_timeout_ms = 5000,
+				.restart_timeout_ms = 5000 };
+			struct lifecycle life;
+			struct life_step step;
+			uint64_t now_ms = 1;
+
+			lifecycle_init(&life, &policy);
+			(void)lifecycle_step(&life, LIFE_EV_START, 0, now_ms);
+			for (unsigned n = 0; n < limit; n++)
+				(void)hang(&life, &now_ms, 10);
+			(void)lifecycle_step(&life, LIFE_EV_SPAWNED, 0, now_ms);
+			step = lifecycle_step(&life, LIFE_EV_UNHEALTHY, 0, now_ms + 1);
+			assert_int_equal(life.state, LIFE_STOPPING);
+			assert_int_equal(step.actions, LIFE_SIGNAL | LIFE_ARM);
+			assert_int_equal(step.delay_ms, 5000);
+			step = lifecycle_step(&life, LIFE_EV_EXITED, rows[i].code, now_ms + 2);
+			assert_int_equal(life.state, LIFE_ENDING);
+			assert_int_equal(step.actions, SWEEP);
+			(void)lifecycle_step(&life, LIFE_EV_GONE, 0, now_ms + 3);
+			assert_int_equal(life.state, LIFE_DONE);
+			assert_int_equal(life.exit_code, rows[i].expected);
+		}
+}
+
+/* Nobody else would: initd itself decided to stop it. */
+static void
+an_unhealthy_server_that_does_not_stop_is_killed_even_without_a_stop_timeout(void **state)
+{
+	static const struct life_policy policy = {
+		.restart = LIFE_RESTART_ON_FAILURE, .restart_limit = 1, .restart_timeout_ms = 5000
+	};
+	static const struct beat beats[] = {
+		{ 0, LIFE_EV_START, 0, LIFE_RUNNING, SPAWN, 0 },
+		{ 1, LIFE_EV_SPAWNED, 0, LIFE_RUNNING, 0, 0 },
+		{ 2, LIFE_EV_EXITED, 1, LIFE_CLEARING, CLEAR, 1000 },
+		{ 3, LIFE_EV_GONE, 0, LIFE_RUNNING, SPAWN, 0 },
+		{ 4, LIFE_EV_SPAWNED, 0, LIFE_RUNNING, 0, 0 },
+		{ 5, LIFE_EV_UNHEALTHY, 0, LIFE_STOPPING, LIFE_SIGNAL | LIFE_ARM, 5000 },
+		{ 5005, LIFE_EV_DEADLINE, 0, LIFE_STOPPING, LIFE_KILL | LIFE_ARM, 1000 },
+		{ 5006, LIFE_EV_EXITED, 137, LIFE_ENDING, SWEEP, 1000 },
+	};
+
+	(void)state;
+	assert_int_equal(play(&policy, beats, COUNT(beats)).exit_code, 137);
+}
+
 /* ---- every state that can be reached ---- */
 
 /* What the world around a lifecycle is in: is there a server, will a deadline come? */
@@ -670,6 +904,8 @@ static const struct happening happenings[] = {
 	{ LIFE_EV_GONE, 0, 1 },
 	{ LIFE_EV_STOP, 0, 1 },
 	{ LIFE_EV_RESTART, 0, 1 },
+	{ LIFE_EV_UNHEALTHY, 0, 1 },
+	{ LIFE_EV_UNHEALTHY, 0, LIFE_STABLE_MS },
 	{ LIFE_EV_DEADLINE, 0, 1 },
 };
 
@@ -688,6 +924,8 @@ can_happen(const struct world *world, enum life_event event)
 		return state == LIFE_NEW && event == LIFE_EV_START;
 	if (event == LIFE_EV_EXITED)
 		return world->server == SERVER_ALIVE;
+	if (event == LIFE_EV_UNHEALTHY)
+		return state == LIFE_RUNNING;
 	if (event == LIFE_EV_GONE)
 		return world->server == SERVER_NONE &&
 		       (state == LIFE_CLEARING || state == LIFE_ENDING);
@@ -714,7 +952,8 @@ same(const struct world *a, const struct world *b)
 
 	return a->server == b->server && a->armed == b->armed && a->quit == b->quit &&
 	       x->state == y->state && x->exit_code == y->exit_code && x->started == y->started &&
-	       x->killed == y->killed && x->restarts == y->restarts && x->refusals == y->refusals &&
+	       x->killed == y->killed && x->unhealthy == y->unhealthy &&
+	       x->restarts == y->restarts && x->refusals == y->refusals &&
 	       x->delay_ms == y->delay_ms;
 }
 
@@ -740,6 +979,13 @@ check_actions(const struct world *before, enum life_event event, const struct wo
 		expect_equal(row, after->life.exit_code < 0 || after->life.exit_code > 255, false);
 	if (before->quit)
 		expect_equal(row, actions, 0);
+	if (after->life.state == LIFE_RUNNING)
+		expect_equal(row, after->life.unhealthy, false);
+	if (before->life.state == LIFE_RUNNING && event == LIFE_EV_UNHEALTHY)
+		expect_equal(row, after->life.unhealthy, true);
+	if (before->life.state == LIFE_STOPPING && before->life.unhealthy &&
+	    event == LIFE_EV_EXITED)
+		expect_equal(row, after->life.exit_code == 0, false);
 }
 
 /* Is it the kernel's turn, because the policy says so or nothing is left to be done? */
@@ -983,6 +1229,16 @@ main(void)
 		cmocka_unit_test(the_back_off_stays_at_its_maximum_for_ever),
 		cmocka_unit_test(sixty_seconds_of_life_start_the_count_anew),
 		cmocka_unit_test(after_so_many_restarts_the_last_code_is_the_end),
+		cmocka_unit_test(an_unhealthy_server_is_replaced_as_if_it_had_failed),
+		cmocka_unit_test(unhealthy_and_failed_servers_are_counted_together),
+		cmocka_unit_test(only_a_restart_for_health_has_a_delay),
+		cmocka_unit_test(stop_wins_over_the_restart_of_an_unhealthy_server),
+		cmocka_unit_test(a_server_that_drains_may_be_unhealthy),
+		cmocka_unit_test(
+		    an_unhealthy_server_that_lived_for_sixty_seconds_starts_the_count_anew),
+		cmocka_unit_test(an_unhealthy_server_is_stopped_after_so_many_restarts),
+		cmocka_unit_test(
+		    an_unhealthy_server_that_does_not_stop_is_killed_even_without_a_stop_timeout),
 		cmocka_unit_test(every_state_that_can_be_reached_keeps_the_rules),
 		cmocka_unit_test(what_is_left_is_signalled_before_the_next_server_is_started),
 	};
