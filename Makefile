@@ -245,14 +245,14 @@ run: deps
 	    -o server.working_dir=$(CURDIR)/tests/agent/src -o user.name=$(OWNER)
 
 lint:
-	clang-format --dry-run -Werror src/*.c include/*.h tests/unit/*.[ch] tests/bench/*.[ch]
+	clang-format --dry-run -Werror src/*.c include/*.h tests/unit/*.[ch] tests/fuzz/*.c tests/bench/*.[ch]
 	for file in src/*.c; do clang-tidy --quiet $$file -- -std=c17 $(CPPFLAGS_OURS) $(LIB_CFLAGS) 2>/dev/null || exit 1; done
 	cppcheck --std=c11 --enable=warning,style,performance,portability --suppress=missingIncludeSystem \
 	    --suppress=variableScope --suppress=ctuuninitvar --suppress=ctuPointerArith --suppress=unreadVariable:src/plan.c --quiet --error-exitcode=1 -Iinclude -D_GNU_SOURCE src/
 	shellcheck tests/*.sh .ci/run
 
 format:
-	clang-format -i src/*.c include/*.h tests/unit/*.[ch] tests/bench/*.[ch]
+	clang-format -i src/*.c include/*.h tests/unit/*.[ch] tests/fuzz/*.c tests/bench/*.[ch]
 
 install: all
 	install -D -m 755 $(OUT)/initd $(DESTDIR)$(PREFIX)/bin/initd

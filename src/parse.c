@@ -108,9 +108,9 @@ take_unit(const char **text)
 	case 's':
 		return 1000;
 	case 'm':
-		return 60 * 1000;
+		return UINT64_C(60) * 1000;
 	case 'h':
-		return 60 * 60 * 1000;
+		return UINT64_C(60) * 60 * 1000;
 	default:
 		return 0;
 	}

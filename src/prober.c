@@ -92,7 +92,7 @@ static void on_socket(uv_poll_t *poll, int status, int events);
 static int
 watch_socket(struct prober *prober)
 {
-	int events = prober->probe.events & POLLOUT ? UV_WRITABLE : UV_READABLE;
+	int events = (prober->probe.events & POLLOUT) ? UV_WRITABLE : UV_READABLE;
 
 	return uv_poll_start(&prober->poll, events, on_socket);
 }

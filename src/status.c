@@ -127,14 +127,17 @@ write_verdict(char *text, size_t n, const struct health_entry *entry)
 	char line[128];
 
 	(void)snprintf(line, sizeof line, "%llu %u %u %u %d %u %u",
-	    (unsigned long long)entry->at_ms, verdict->result, verdict->reason, verdict->status,
-	    verdict->error, verdict->address, verdict->us);
+	    (unsigned long long)entry->at_ms, (unsigned)verdict->result, (unsigned)verdict->reason,
+	    verdict->status, verdict->error, verdict->address, verdict->us);
 	return write_line(text, n, verdict_key, line);
 }
 
-/* All texts at their longest, all numbers with 20 digits and a line around each: it fits. */
-_Static_assert(STATUS_TEXT_SIZE > sizeof(struct status) + N_FIELDS * 44 + HEALTH_HISTORY * 136,
-    "a status may be longer than its text");
+/* All texts at their longest, and around each field and verdict what a line may have of its own. */
+enum {
+	TEXT_SIZE_MAX = (int)sizeof(struct status) + N_FIELDS * 44 + HEALTH_HISTORY * 136,
+};
+
+_Static_assert(STATUS_TEXT_SIZE > TEXT_SIZE_MAX, "a status may be longer than its text");
 
 size_t
 status_write(const struct status *status, char text[STATUS_TEXT_SIZE])

@@ -166,10 +166,10 @@ static void
 say_killed(struct supervisor *sv)
 {
 	const struct life_policy *policy = &sv->life.policy;
-	bool restarts = sv->life.state == LIFE_RESTARTING;
+	bool replaces = sv->life.state == LIFE_RESTARTING || sv->life.unhealthy;
 	char time[32];
 
-	(void)duration_text(restarts ? policy->restart_timeout_ms : policy->stop_timeout_ms, time);
+	(void)duration_text(replaces ? policy->restart_timeout_ms : policy->stop_timeout_ms, time);
 	log_line(
 	    sv->spec.log, LOG_WARN, "not stopped after %s: SIGKILL to its process group", time);
 }

@@ -38,7 +38,7 @@ def initd_binary():
     return binary
 
 
-@pytest.fixture(scope="session", params=["glibc", "musl"])
+@pytest.fixture(scope="session", params=["musl", "glibc"])
 def libc(request):
     return request.param
 

@@ -234,6 +234,18 @@ def open_lab(binary):
     lab.remove()
 
 
+def environment_of(env):
+    """A container's environment: these variables (None: not even the default), and what every one has."""
+    environment = {"PATH": PATH, "HOME": "/root"}
+    if not REAL_ROOT:       # only one uid is mapped, there is nobody to become
+        environment["INITD_USER_NAME"] = "0"
+    for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"):
+        if name in os.environ:
+            environment[name] = os.environ[name]
+    environment |= env or {}
+    return {name: value for name, value in environment.items() if value is not None}
+
+
 class Run:
     """One initd, from its start to its end.
 
@@ -259,17 +271,9 @@ class Run:
         if config is not None:
             path = lab.room() / "initd.ini"
             path.write_bytes(config if isinstance(config, bytes) else config.encode())
-            subcommand = argv[:1] if argv and argv[0] in ("run", "check") else ()
+            subcommand = argv[:1] if argv and argv[0] in ("run", "check", "healthcheck") else ()
             argv = [*subcommand, "-c", str(path), *argv[len(subcommand):]]
-        environment = {"PATH": PATH, "HOME": "/root"}
-        if not REAL_ROOT:       # only one uid is mapped, there is nobody to become
-            environment["INITD_USER_NAME"] = "0"
-        for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"):
-            if name in os.environ:
-                environment[name] = os.environ[name]
-        environment |= env or {}
-        environment = {name: value for name, value in environment.items() if value is not None}
-
+        environment = environment_of(env)
         streams = {0: stdin, 1: stdout, 2: stderr}
         ours = []
         if terminal:
@@ -294,6 +298,7 @@ class Run:
             command = ["chroot", str(root), *command]
         command = [*unshare(), "/bin/sh", "-c", {True: AS_PID_1, False: BELOW_PID_1, "lingers": LINGERING}[pid1], "sh",
                    *(str(word) for pair in mounts for word in pair), "--", *command]
+        self.env = env or {}
         self.started = time.monotonic()
         self.process = subprocess.Popen(command, env=environment, cwd=cwd, stdin=streams[0], stdout=streams[1],
                                         stderr=streams[2], pass_fds=pass_fds)
@@ -382,6 +387,44 @@ class Run:
         except AssertionError:
             pytest.fail(f"not said within {timeout} s: {text!r}; exit code {self.process.poll()}{self.transcript()}")
 
+    # Who comes beside it, as `docker exec` and HEALTHCHECK do
+
+    def enter(self, *words, uid=None, env=None, **how):
+        """Start words in the namespaces of this run, with the same environment and `env`; a Popen."""
+        of = f"/proc/{self.process.pid}/ns"
+        # Until unshare has forked, its children have no namespace of their own yet.
+        wait_until(lambda: os.path.exists(f"{of}/pid_for_children") and descendants(self.process.pid),
+                   what="the namespaces")
+        user = () if REAL_ROOT else (f"--user={of}/user", "--preserve-credentials")
+        identity = () if uid is None else ("--setuid", str(uid), "--setgid", str(uid))
+        command = ["nsenter", *user, f"--mount={of}/mnt", f"--pid={of}/pid_for_children", *identity, "--", *words]
+        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        return subprocess.Popen([str(word) for word in command], text=True, cwd="/",
+                                env=environment_of(self.env | (env or {})), **pipes | how)
+
+    def ask(self, *argv, **how):
+        """Run `initd argv` there to its end: a subcommand that has something to ask this initd."""
+        return finish(self.enter(self.lab.binary, *argv, **how))
+
+    def status(self, *argv):
+        """What it tells about itself."""
+        answer = self.ask("status", "--json", *argv)
+        assert answer.returncode == 0, f"{answer}{self.transcript()}"
+        return json.loads(answer.stdout)
+
+    def reaches(self, state):
+        """Wait until it says that it is in this state; the whole status then."""
+        seen = []
+
+        def find():
+            seen.append(self.status())
+            return seen[-1]["state"] == state
+        try:
+            wait_until(find)
+        except AssertionError:
+            pytest.fail(f"never {state}: {[status['state'] for status in seen]}{self.transcript()}")
+        return seen[-1]
+
     # What is done to it
 
     def kill(self, signum):
@@ -411,6 +454,23 @@ class Run:
             self.process.wait(10)
         for reader in self.readers.values():
             reader.close()
+
+
+def finish(process, timeout=20):
+    """The end of a Popen with pipes, as subprocess.run() returns it."""
+    try:
+        stdout, stderr = process.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        end(process)
+        raise
+    return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
+
+
+def end(process):
+    """Kill a Popen of Run.enter(): what it runs lives below it."""
+    for pid in [process.pid, *(below.pid for below in descendants(process.pid))]:
+        kill_quietly(pid)
+    process.communicate()
 
 
 def kill_quietly(pid, signum=signal.SIGKILL):

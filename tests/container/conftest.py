@@ -12,6 +12,7 @@ import images
 import packages
 from engine import Client, Daemon, need, remove_mounts
 from harness import ROOT, wait_until
+from notified import Notified
 
 HERE = Path(__file__).resolve().parent
 
@@ -93,6 +94,22 @@ def fastapi(docker_engine, agent):
                         fastapi_agent=ROOT / "tests" / "servers" / "fastapi_agent")
 
 
+def with_healthcheck(docker, image):
+    return images.build(docker, f"health-{image}", "Dockerfile.health", "--build-arg", f"IMAGE={image}")
+
+
+@pytest.fixture(scope="session")
+def health(docker_engine, agent):
+    """The sample agent's image with a HEALTHCHECK."""
+    return with_healthcheck(docker_engine, agent)
+
+
+@pytest.fixture(scope="session")
+def fastapi_health(docker_engine, fastapi):
+    """The FastAPI application's image with a HEALTHCHECK."""
+    return with_healthcheck(docker_engine, fastapi)
+
+
 @pytest.fixture(scope="session")
 def empty(docker_engine, libc, binary, scratch):
     """An image FROM scratch that holds initd and one static program, /identity: no /etc/passwd, no shell."""
@@ -109,7 +126,8 @@ def podman_engine(scratch):
     yield Client(shutil.which("podman"), "--root", str(storage / "root"), "--runroot", str(storage / "run"),
                  "--tmpdir", str(storage / "tmp"), "--runtime", "runc", "--cgroup-manager", "cgroupfs",
                  "--events-backend", "file",
-                 run_options=("--ulimit", "nofile=4096:4096", "--ulimit", "nproc=4096:4096"))
+                 run_options=("--ulimit", "nofile=4096:4096", "--ulimit", "nproc=4096:4096"),
+                 DISABLE_HC_SYSTEMD="true")     # Else systemd's timers run the healthchecks, where there is a systemd.
     remove_mounts(storage)
 
 
@@ -120,10 +138,31 @@ def podman(podman_engine):
 
 
 @pytest.fixture(scope="session")
-def podman_agent(docker_engine, podman_engine, agent, scratch):
-    """The agent's image, handed from one engine to the other."""
-    saved = scratch / "agent.tar"
-    docker_engine.ask("save", "--output", str(saved), agent)
-    podman_engine.ask("load", "--input", str(saved))
-    saved.unlink()
-    return f"localhost/{agent}"
+def hand_over(docker_engine, podman_engine, scratch):
+    """Gives an image of Docker's to Podman."""
+    def give(image):
+        saved = scratch / "image.tar"
+        docker_engine.ask("save", "--output", str(saved), image)
+        podman_engine.ask("load", "--input", str(saved))
+        saved.unlink()
+        return f"localhost/{image}"
+
+    return give
+
+
+@pytest.fixture(scope="session")
+def podman_agent(hand_over, agent):
+    return hand_over(agent)
+
+
+@pytest.fixture(scope="session")
+def podman_health(hand_over, health):
+    return hand_over(health)
+
+
+@pytest.fixture
+def notified():
+    """A NOTIFY_SOCKET."""
+    listener = Notified()
+    yield listener
+    listener.close()

@@ -139,6 +139,28 @@ class Container:
         assert answer.status == 200
         return answer.read().decode()
 
+    def ask(self, *words, options=()):
+        """`docker exec initd words`: a subcommand that has something to ask PID 1."""
+        return self.client.call("exec", *options, self.name, "/usr/local/bin/initd", *words, text=True)
+
+    def status(self):
+        """What PID 1 tells about itself."""
+        answer = self.ask("status", "--json")
+        assert answer.returncode == 0, answer.stderr + self.logs()
+        return json.loads(answer.stdout)
+
+    def becomes(self, health):
+        """Wait until the engine calls the container healthy, or unhealthy; what its last probe printed."""
+        def found():
+            state = self.state()
+            assert state["Running"], self.logs()
+            return state["Health"]["Status"] == health and state["Health"]["Log"]
+
+        try:
+            return wait_until(found, timeout=30)[-1]["Output"]
+        except AssertionError:
+            raise AssertionError(f"not {health} within 30 s: {self.state()['Health']}\n{self.logs()}")
+
     def listens(self):
         assert self.state()["Running"], self.logs()
         return listens(self.port)

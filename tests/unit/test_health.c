@@ -244,6 +244,22 @@ retries_failures_in_a_row_are_told_once_and_so_is_the_recovery(void **state)
 	assert_int_equal(well.ready_ms, 1100);
 }
 
+/* An answer that is both tells of the worse. */
+static void
+the_first_wrong_answer_can_be_the_failure(void **state)
+{
+	static const struct beat beats[] = {
+		{ GOOD, HEALTH_READY },
+		{ SILENT, HEALTH_NOTHING },
+		{ SILENT, HEALTH_NOTHING },
+		{ WRONG_500, HEALTH_FAILED },
+		{ GOOD, HEALTH_RECOVERED },
+	};
+
+	(void)state;
+	(void)play(&strict, beats, COUNT(beats));
+}
+
 static void
 a_good_answer_in_between_starts_the_count_anew(void **state)
 {
@@ -504,6 +520,7 @@ main(void)
 		cmocka_unit_test(only_an_expected_answer_proves_a_server),
 		cmocka_unit_test(what_fails_before_it_was_ready_did_not_fail),
 		cmocka_unit_test(retries_failures_in_a_row_are_told_once_and_so_is_the_recovery),
+		cmocka_unit_test(the_first_wrong_answer_can_be_the_failure),
 		cmocka_unit_test(a_good_answer_in_between_starts_the_count_anew),
 		cmocka_unit_test(with_one_retry_the_first_failure_counts),
 		cmocka_unit_test(what_could_not_be_asked_counts_for_nothing),

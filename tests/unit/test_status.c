@@ -304,6 +304,55 @@ any_status_comes_back(void **state)
 	}
 }
 
+/* ---- what PID 1 knows of health ---- */
+
+static void
+health_becomes_durations_up_to_now(void **state)
+{
+	static const struct health_policy policy = { .start_interval_ms = 100, .retries = 3 };
+	const struct probe_verdict good = { .result = PROBE_HEALTHY, .status = 200, .us = 1000 };
+	const struct probe_verdict silent = {
+		.result = PROBE_UNHEALTHY, .reason = PROBE_CANNOT_CONNECT, .error = ECONNREFUSED
+	};
+	struct status status = { .pid = 7 };
+	struct health health;
+
+	(void)state;
+	health_init(&health, &policy);
+	health_begin(&health, 1000);
+	status_take_health(&status, &health, 1000);
+	assert_false(status.ready);
+	assert_int_equal(status.n_verdicts, 0);
+
+	(void)health_take(&health, &silent, 1100);
+	(void)health_take(&health, &good, 1840);
+	(void)health_take(&health, &silent, 3000);
+	status_take_health(&status, &health, 3500);
+	assert_true(status.ready);
+	assert_int_equal(status.ready_after_ms, 840);
+	assert_int_equal(status.ready_ms, 1660);
+	assert_int_equal(status.failures, 1);
+	assert_int_equal(status.n_verdicts, 3);
+	expect_same_verdict(&status.verdicts[0], &(struct health_entry){ silent, 500 });
+	expect_same_verdict(&status.verdicts[1], &(struct health_entry){ good, 1660 });
+	expect_same_verdict(&status.verdicts[2], &(struct health_entry){ silent, 2400 });
+	assert_int_equal(status.pid, 7);
+	expect_it_comes_back(&status);
+
+	for (unsigned i = 0; i < 2 * HEALTH_HISTORY; i++)
+		(void)health_take(&health, &good, 4000 + i);
+	status_take_health(&status, &health, 5000);
+	assert_int_equal(status.n_verdicts, HEALTH_HISTORY);
+	assert_int_equal(status.verdicts[HEALTH_HISTORY - 1].at_ms, 984);
+	health_begin(&health, 6000);
+	status = (struct status){ .pid = 8 };
+	status_take_health(&status, &health, 6000);
+	assert_false(status.ready);
+	assert_int_equal(status.ready_after_ms, 0);
+	assert_int_equal(status.ready_ms, 0);
+	assert_int_equal(status.n_verdicts, HEALTH_HISTORY);
+}
+
 /* ---- what is read ---- */
 
 static void
@@ -342,6 +391,7 @@ broken_lines_are_refused_and_unknown_keys_passed_over(void **state)
 		{ "verdict=\n", false },
 		{ "verdict=well\n", false },
 		{ "verdict=-1\n", false },
+		{ "verdict=1 2\n", false },
 	};
 
 	(void)state;
@@ -351,6 +401,24 @@ broken_lines_are_refused_and_unknown_keys_passed_over(void **state)
 		expect_equal(rows[i].text, status_read(&status, rows[i].text), rows[i].expected);
 		if (rows[i].expected && strstr(rows[i].text, "pid=7"))
 			expect_equal(rows[i].text, status.pid, 7);
+	}
+}
+
+/* A newer initd may have more to tell. */
+static void
+an_unknown_key_may_have_a_value_of_any_length(void **state)
+{
+	char text[STATUS_TEXT_SIZE];
+
+	(void)state;
+	for (int length = 1; length < STATUS_TEXT_SIZE - 32; length *= 2) {
+		struct status status;
+		char row[32];
+
+		(void)snprintf(row, sizeof row, "%d characters", length);
+		(void)snprintf(text, sizeof text, "colour=%0*d\npid=7\n", length, 0);
+		expect_equal(row, status_read(&status, text), true);
+		expect_equal(row, status.pid, 7);
 	}
 }
 
@@ -671,7 +739,9 @@ main(void)
 		cmocka_unit_test(a_text_with_control_characters_forges_no_line),
 		cmocka_unit_test(the_longest_text_fits_whatever_it_consists_of),
 		cmocka_unit_test(any_status_comes_back),
+		cmocka_unit_test(health_becomes_durations_up_to_now),
 		cmocka_unit_test(broken_lines_are_refused_and_unknown_keys_passed_over),
+		cmocka_unit_test(an_unknown_key_may_have_a_value_of_any_length),
 		cmocka_unit_test(no_number_of_verdicts_does_harm),
 		cmocka_unit_test(json_has_each_field_under_its_own_name),
 		cmocka_unit_test(json_shows_null_for_what_is_not_known),
