@@ -355,6 +355,7 @@ http_request(
 
 /* What comes next; the first eight are the bytes of "HTTP/1." and a digit behind it. */
 enum {
+	AT_START = 0,
 	AT_VERSION = 7,
 	AT_BLANK,
 	AT_HUNDREDS,
@@ -383,56 +384,63 @@ end_status_line(const struct http_answer *answer)
 	return answer->status >= 200 ? AT_END : AT_LINE;
 }
 
-/* The state behind one more byte. */
 static uint16_t
-next_state(struct http_answer *answer, char c)
+behind_digit(struct http_answer *answer, char c)
+{
+	bool is_first = answer->state == AT_HUNDREDS;
+
+	if (!is_digit(c) ||
+	    (is_first && (c < '0' + STATUS_MIN / 100 || c > '0' + STATUS_MAX / 100)))
+		return AT_NOTHING;
+	answer->status = (uint16_t)((is_first ? 0 : answer->status * 10) + (c - '0'));
+	return (uint16_t)(answer->state + 1);
+}
+
+/* The state behind one more byte of a status line. */
+static uint16_t
+in_status_line(struct http_answer *answer, char c)
 {
 	static const char protocol[] = "HTTP/1.";
 
-	if (answer->state < AT_VERSION)
-		return c == protocol[answer->state] ? (uint16_t)(answer->state + 1) : AT_NOTHING;
 	switch (answer->state) {
 	case AT_VERSION:
 		return is_digit(c) ? AT_BLANK : AT_NOTHING;
 	case AT_BLANK:
-		answer->status = 0;
 		return c == ' ' ? AT_HUNDREDS : AT_NOTHING;
 	case AT_HUNDREDS:
 	case AT_TENS:
 	case AT_ONES:
-		if (!is_digit(c) || (answer->state == AT_HUNDREDS &&
-					(c < '0' + STATUS_MIN / 100 || c > '0' + STATUS_MAX / 100)))
-			return AT_NOTHING;
-		answer->status = (uint16_t)(answer->status * 10 + (c - '0'));
-		return (uint16_t)(answer->state + 1);
+		return behind_digit(answer, c);
 	case AT_CODE_END:
-		if (c == '\n')
-			return end_status_line(answer);
 		if (c == '\r')
 			return AT_CR_END;
-		return c == ' ' ? AT_REASON : AT_NOTHING;
+		if (c == ' ')
+			return AT_REASON;
+		return c == '\n' ? end_status_line(answer) : AT_NOTHING;
 	case AT_CR_END:
 		return c == '\n' ? end_status_line(answer) : AT_NOTHING;
 	case AT_REASON:
 		return c == '\n' ? end_status_line(answer) : AT_REASON;
-	case AT_LINE:
-		if (c == '\n')
-			return 0;
-		return c == '\r' ? AT_LINE_CR : AT_FIELD;
-	case AT_LINE_CR:
-		return c == '\n' ? 0 : AT_FIELD;
-	case AT_FIELD:
-		return c == '\n' ? AT_LINE : AT_FIELD;
 	default:
-		return answer->state;
+		return c == protocol[answer->state] ? (uint16_t)(answer->state + 1) : AT_NOTHING;
 	}
+}
+
+/* The same of the lines behind an interim status line; an empty one ends them. */
+static uint16_t
+in_fields(const struct http_answer *answer, char c)
+{
+	if (c == '\n')
+		return answer->state == AT_FIELD ? AT_LINE : AT_START;
+	return answer->state == AT_LINE && c == '\r' ? AT_LINE_CR : AT_FIELD;
 }
 
 enum http_progress
 http_answer_take(struct http_answer *answer, const char *bytes, size_t n)
 {
 	for (size_t i = 0; i < n && answer->state < AT_END; i++) {
-		answer->state = next_state(answer, bytes[i]);
+		answer->state = answer->state < AT_LINE ? in_status_line(answer, bytes[i])
+							: in_fields(answer, bytes[i]);
 		if (++answer->n == HTTP_ANSWER_MAX && answer->state < AT_END)
 			answer->state = AT_NOTHING;
 	}

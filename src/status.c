@@ -137,7 +137,7 @@ enum {
 	TEXT_SIZE_MAX = (int)sizeof(struct status) + N_FIELDS * 44 + HEALTH_HISTORY * 136,
 };
 
-_Static_assert(STATUS_TEXT_SIZE > TEXT_SIZE_MAX, "a status may be longer than its text");
+_Static_assert((int)STATUS_TEXT_SIZE > (int)TEXT_SIZE_MAX, "a status may be longer than its text");
 
 size_t
 status_write(const struct status *status, char text[STATUS_TEXT_SIZE])
