@@ -26,13 +26,14 @@ struct log {
 	unsigned long lost; /* lines that nobody took since the last one that got through */
 };
 
-/* A log on stderr as it is; fit for everything that is said before the child is started. */
+/* A log on stderr as it is; fit for everything that is said before a child can fill it. */
 void log_init(struct log *log);
 
 /*
  * Make sure that a reader who does not read can never stop us: O_NONBLOCK belongs to the open file
- * description, which the child shares, so pipes and terminals are opened again through /proc. Call
- * it while we still have the right to, before privileges are dropped.
+ * description, which the child shares, so pipes and terminals are opened again through /proc. That
+ * takes the right to: ours before the drop, or the user's if stdio was given to it. Done once, it
+ * does nothing more.
  */
 void log_detach(struct log *log);
 

@@ -52,16 +52,19 @@ void privs_text(const struct privs *privs, char *buf, size_t size);
 /* Has this process the capabilities to change its ids? */
 bool privs_may_switch(void);
 
-/* What privs_drop() could not do and went on without; a set of bits. */
+/* What could not be done and is gone on without; a set of bits, added to what the caller has. */
 enum privs_shortfall {
 	PRIVS_KEPT_GROUPS = 1 << 0, /* setgroups(2) is denied in this user namespace */
 	PRIVS_KEPT_STDIO = 1 << 1,  /* no CAP_CHOWN: the user cannot reopen /dev/stdout */
 };
 
+/* Pipes and terminals as stdio become the user's: call it before privs_drop(). */
+void privs_give_stdio(const struct privs *privs, unsigned *shortfalls);
+
 /*
- * Become *privs for good: give away stdio, empty the bounding set (unless no_new_privs is off,
- * which is for setuid and setcap programs: they need it), set groups, gid and uid, and prove that
- * there is no way back. -1 and *err if anything that matters failed: the caller must not go on.
+ * Become *privs for good: empty the bounding set (unless no_new_privs is off, which is for setuid
+ * and setcap programs: they need it), set groups, gid and uid, and prove that there is no way back.
+ * -1 and *err if anything that matters failed: the caller must not go on.
  */
 int privs_drop(
     const struct privs *privs, bool no_new_privs, unsigned *shortfalls, struct error *err);

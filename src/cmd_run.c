@@ -54,9 +54,14 @@ take_identity(const struct plan *plan, struct log *log, struct error *err)
 {
 	unsigned shortfalls = 0;
 
-	if (plan->switches &&
-	    privs_drop(&plan->privs, plan->config.no_new_privs, &shortfalls, err) < 0)
-		return EXIT_CODE_PRIVILEGES;
+	if (plan->switches) {
+		privs_give_stdio(&plan->privs, &shortfalls);
+		/* The user could not open it again; else that can wait until the server runs. */
+		if (shortfalls & PRIVS_KEPT_STDIO)
+			log_detach(log);
+		if (privs_drop(&plan->privs, plan->config.no_new_privs, &shortfalls, err) < 0)
+			return EXIT_CODE_PRIVILEGES;
+	}
 	if (privs_seal(plan->config.no_new_privs, err) < 0)
 		return EXIT_CODE_PRIVILEGES;
 	say_shortfalls(log, shortfalls);
@@ -83,10 +88,8 @@ cmd_run(int argc, char **argv, const struct proc_signals *inherited)
 		return code;
 	}
 	code = make_plan(&plan, &cmd, &log, &err);
-	if (code == 0) {
-		log_detach(&log);
+	if (code == 0)
 		code = take_identity(&plan, &log, &err);
-	}
 	if (code != 0) {
 		log_line(&log, LOG_ERROR, "%s", err.msg);
 	} else {

@@ -44,7 +44,7 @@ log_detach(struct log *log)
 	struct stat st;
 	int fd;
 
-	if (fstat(STDERR_FILENO, &st) < 0)
+	if (!log->may_block || fstat(STDERR_FILENO, &st) < 0)
 		return;
 	log->is_socket = S_ISSOCK(st.st_mode);
 	/* A regular file never blocks, and its offset must stay shared with the child. */

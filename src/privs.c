@@ -429,22 +429,19 @@ is_terminal(int fd, const struct stat *st)
  * So that the server can reopen /dev/stdout (moby#31243). Only pipes and terminals: /dev/null and
  * files belong to others. The group stays, a terminal's is tty.
  */
-static bool
-give_away_stdio(uid_t uid)
+void
+privs_give_stdio(const struct privs *privs, unsigned *shortfalls)
 {
-	bool given = true;
-
 	for (int fd = 0; fd <= 2; fd++) {
 		struct stat st;
 
-		if (fstat(fd, &st) < 0 || st.st_uid == uid)
+		if (fstat(fd, &st) < 0 || st.st_uid == privs->uid)
 			continue;
 		if (!S_ISFIFO(st.st_mode) && !is_terminal(fd, &st))
 			continue;
-		if (fchown(fd, uid, (gid_t)-1) < 0)
-			given = false;
+		if (fchown(fd, privs->uid, (gid_t)-1) < 0)
+			*shortfalls |= PRIVS_KEPT_STDIO;
 	}
-	return given;
 }
 
 static int
@@ -610,10 +607,7 @@ privs_drop(const struct privs *privs, bool no_new_privs, unsigned *shortfalls, s
 {
 	int death_signal = 0;
 
-	*shortfalls = 0;
 	(void)prctl(PR_GET_PDEATHSIG, &death_signal);
-	if (!give_away_stdio(privs->uid))
-		*shortfalls |= PRIVS_KEPT_STDIO;
 	if (no_new_privs && privs->uid != 0)
 		empty_bounding_set();
 	if (change_ids(privs, shortfalls, err) < 0)

@@ -230,19 +230,33 @@ read_value(struct status *status, const struct field *field, const char *text)
 }
 
 static bool
-read_line(struct status *status, char *line)
+key_is(const char *key, const char *line, size_t length)
 {
-	char *equals = strchr(line, '=');
+	return strlen(key) == length && memcmp(key, line, length) == 0;
+}
+
+static bool
+read_line(struct status *status, const char *line, size_t length)
+{
+	const char *equals = memchr(line, '=', length);
+	size_t key_length = equals ? (size_t)(equals - line) : 0;
+	size_t value_length = equals ? length - key_length - 1 : 0;
+	const struct field *field = fields;
+	char value[HTTP_TARGET_TEXT_SIZE]; /* the longest there is */
+	bool is_verdict;
 
 	if (!equals)
 		return false;
-	*equals = '\0';
-	if (strcmp(line, verdict_key) == 0)
-		return read_verdict(status, equals + 1);
-	for (const struct field *field = fields; field < fields + N_FIELDS; field++)
-		if (strcmp(line, field->key) == 0)
-			return read_value(status, field, equals + 1);
-	return true;
+	is_verdict = key_is(verdict_key, line, key_length);
+	while (!is_verdict && field < fields + N_FIELDS && !key_is(field->key, line, key_length))
+		field++;
+	if (field == fields + N_FIELDS)
+		return true;
+	if (value_length >= sizeof value)
+		return false;
+	memcpy(value, equals + 1, value_length);
+	value[value_length] = '\0';
+	return is_verdict ? read_verdict(status, value) : read_value(status, field, value);
 }
 
 bool
@@ -250,14 +264,9 @@ status_read(struct status *status, const char *text)
 {
 	memset(status, 0, sizeof *status);
 	while (*text) {
-		char line[HTTP_TARGET_TEXT_SIZE + sizeof fields[0].key];
 		size_t length = strcspn(text, "\n");
 
-		if (length >= sizeof line)
-			return false;
-		memcpy(line, text, length);
-		line[length] = '\0';
-		if (!read_line(status, line))
+		if (!read_line(status, text, length))
 			return false;
 		text += length + (text[length] == '\n');
 	}

@@ -234,6 +234,8 @@ spawn(struct supervisor *sv, int *code)
 		say_failure(sv, stage, -status);
 		return proc_failure_passes(stage, -status) ? LIFE_EV_REFUSED : LIFE_EV_FAILED;
 	}
+	/* Only now: the way through /proc takes as long as a quarter of an exec. */
+	log_detach(sv->spec.log);
 	say_started(sv);
 	return LIFE_EV_SPAWNED;
 }
