@@ -54,8 +54,8 @@ void health_begin(struct health *health, uint64_t now_ms);
 
 /*
  * A verdict. PROBE_ERROR is written down and counts for nothing: it is about us. A wrong answer
- * (not a 5xx) makes a server ready if policy.any_answer_is_ready; HEALTH_READY is returned then, and
- * health->warned tells that it was wrong.
+ * below 500 makes a server ready too if policy.any_answer_is_ready: HEALTH_READY, and
+ * health->proven is false.
  */
 enum health_fact health_take(
     struct health *health, const struct probe_verdict *verdict, uint64_t now_ms);

@@ -40,7 +40,8 @@ struct http_target {
 /*
  * Read a target: PATH (/health), http://HOST[:PORT][PATH], tcp, tcp://HOST:PORT, unix:SOCKET or
  * unix:SOCKET:PATH (nginx's form; @name is an abstract socket). NULL is the default path. HOST is
- * a literal IPv4 address, [IPv6] or localhost: there is no DNS. Where the text names no host or
+ * a literal IPv4 address, [IPv6] or localhost: there is no DNS. SOCKET is an absolute path. All of it
+ * is visible ASCII; where a URL or unix: has no path, it is the default one. Where the text names no host or
  * port, it is `host` (server.host) and `port`. Of the wildcard addresses the loopback is asked:
  * 0.0.0.0 is 127.0.0.1, :: is [::1], then 127.0.0.1; localhost is 127.0.0.1, then [::1]. An
  * http:// URL without port has 80. False, and *target is untouched, if it is no such text.
@@ -70,7 +71,7 @@ struct http_expect {
 	} ranges[HTTP_RANGES_MAX];
 };
 
-/* "200-299", "200,204,300-308": codes from 100 to 599 and ranges, separated by commas, blanks or both; not
+/* "200-299", "200,204,300-308": codes from 100 to 599 and ranges, between them commas, blanks or both; not
    empty, shorter than HTTP_EXPECT_SIZE. */
 bool http_expect_parse(const char *text, struct http_expect *out);
 

@@ -57,7 +57,7 @@ struct life_policy {
 	unsigned restart_limit;
 	uint64_t drain_delay_ms;
 	uint64_t stop_timeout_ms;    /* 0: never SIGKILL; the orchestrator decides */
-	uint64_t restart_timeout_ms; /* the same for a restart that was asked for */
+	uint64_t restart_timeout_ms; /* the same for a restart, and for a server that hangs */
 };
 
 /* Copyable and comparable; everything the next step depends on. */

@@ -41,11 +41,14 @@ struct status {
 /* The fields that tell of health, from what PID 1 knows. */
 void status_take_health(struct status *status, const struct health *health, uint64_t now_ms);
 
-/* Lines KEY=VALUE, one for each field that is set, `verdict=…` for each verdict. Returns the length; always fits. */
+/*
+ * Lines KEY=VALUE: one for each field that is set, under its own name, then `verdict=…` for each
+ * verdict. Control characters become '?'. Returns the length; it always fits.
+ */
 size_t status_write(const struct status *status, char text[STATUS_TEXT_SIZE]);
 
 /*
- * The reverse. Unknown keys are passed over: the other side may be newer. False, and *status is
+ * The reverse. Unknown keys and verdicts are passed over: the other side may be newer. False, and *status is
  * undefined, if a line has no '=', a number is none or a text does not fit.
  */
 bool status_read(struct status *status, const char *text);

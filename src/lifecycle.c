@@ -291,12 +291,14 @@ in_restarting(struct lifecycle *life, enum life_event event, int code)
 		return stop_wins(life);
 	case LIFE_EV_DEADLINE:
 		return life->killed ? stay() : kill_group(life);
+	case LIFE_EV_RESTART:
+		life->unhealthy = false; /* who wants it now need not wait for a back-off */
+		return stay();
 	case LIFE_EV_START:
 	case LIFE_EV_SPAWNED:
 	case LIFE_EV_REFUSED:
 	case LIFE_EV_FAILED:
 	case LIFE_EV_GONE:
-	case LIFE_EV_RESTART:
 	case LIFE_EV_UNHEALTHY:
 	case LIFE_N_EVENTS:
 		break;

@@ -178,19 +178,20 @@ take_number(const char **text, uint64_t max, uint64_t *out)
 	return parse_number(number, max, out);
 }
 
+/* What only a newer initd knows is passed over. */
 static bool
 read_verdict(struct status *status, const char *text)
 {
 	uint64_t at, result, reason, code, error, address, us;
 
-	if (!take_number(&text, UINT64_MAX, &at) || !take_number(&text, PROBE_ERROR, &result) ||
-	    !take_number(&text, PROBE_N_REASONS - 1, &reason) || !take_number(&text, 599, &code) ||
-	    !take_number(&text, 4095, &error) ||
-	    !take_number(&text, HTTP_ADDRESSES_MAX - 1, &address) ||
+	if (!take_number(&text, UINT64_MAX, &at) || !take_number(&text, INT32_MAX, &result) ||
+	    !take_number(&text, INT32_MAX, &reason) || !take_number(&text, INT32_MAX, &code) ||
+	    !take_number(&text, INT32_MAX, &error) || !take_number(&text, INT32_MAX, &address) ||
 	    !take_number(&text, UINT32_MAX, &us) || *text != '\0')
 		return false;
-	if (status->n_verdicts == HEALTH_HISTORY)
-		return true; /* the other side remembers more */
+	if (result > PROBE_ERROR || reason >= PROBE_N_REASONS || address >= HTTP_ADDRESSES_MAX ||
+	    status->n_verdicts == HEALTH_HISTORY)
+		return true;
 	status->verdicts[status->n_verdicts++] = (struct health_entry){
 		.at_ms = at,
 		.verdict = {
