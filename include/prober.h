@@ -27,7 +27,6 @@ struct prober {
 	bool is_wanted;   /* between prober_begin() and prober_end() */
 	bool is_asking;   /* a question is on its way */
 	bool is_given_up; /* and its answer is of no interest any more */
-	bool is_polling;  /* the poll handle is there, maybe closing */
 };
 
 /* Make the handles. */

@@ -70,7 +70,6 @@ on_closed(uv_handle_t *handle)
 {
 	struct prober *prober = handle->data;
 
-	prober->is_polling = false;
 	if (!prober->is_given_up) {
 		settle(prober);
 		return;
@@ -129,7 +128,6 @@ follow(struct prober *prober)
 		return;
 	}
 	prober->poll.data = prober;
-	prober->is_polling = true;
 	(void)watch_socket(prober);
 }
 
@@ -175,7 +173,7 @@ prober_open(struct prober *prober, uv_loop_t *loop, const struct prober_spec *sp
 {
 	prober->spec = *spec;
 	prober->loop = loop;
-	prober->is_wanted = prober->is_asking = prober->is_polling = prober->is_given_up = false;
+	prober->is_wanted = prober->is_asking = prober->is_given_up = false;
 	prober->is_open = true;
 	health_init(&prober->health, &spec->policy);
 	(void)uv_timer_init(loop, &prober->timer); /* cannot fail */

@@ -387,6 +387,22 @@ class Run:
         except AssertionError:
             pytest.fail(f"not said within {timeout} s: {text!r}; exit code {self.process.poll()}{self.transcript()}")
 
+    @property
+    def inner_pid(self):
+        """initd's pid in its own namespace."""
+        return int(read_status(self.pid)["NSpid"].split()[-1])
+
+    @property
+    def control_name(self):
+        """The name of its control socket as /proc/net/unix shows it."""
+        namespace = os.stat(f"/proc/{self.process.pid}/ns/pid_for_children").st_ino
+        return f"@initd/{namespace}/{self.inner_pid}"
+
+    def hears(self):
+        """Wait until it can be asked."""
+        wait_until(lambda: self.control_name in Path("/proc/net/unix").read_text().split(),
+                   what=f"the control socket: {self.transcript()}")
+
     # Who comes beside it, as `docker exec` and HEALTHCHECK do
 
     def enter(self, *words, uid=None, env=None, **how):
@@ -454,6 +470,13 @@ class Run:
             self.process.wait(10)
         for reader in self.readers.values():
             reader.close()
+
+
+def limit_descriptors(run, limit):
+    """Set the soft limit of a running initd, as its own user can."""
+    uid = read_status(run.pid)["Uid"].split()[0] if REAL_ROOT else None
+    process = finish(run.enter("prlimit", "--pid", run.inner_pid, f"--nofile={limit}:", uid=uid))
+    assert process.returncode == 0, process
 
 
 def finish(process, timeout=20):
