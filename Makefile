@@ -160,9 +160,10 @@ $(OUT)/unit/test_%: tests/unit/test_%.c $$(addprefix $(OUT)/obj/,$$(addsuffix .o
 	    -MMD -MP -pie $(if $(SAN),-fsanitize=address$(comma)undefined) $(LDFLAGS) -o $@ $(filter %.c %.o,$^) $(UNIT_LIBS)
 
 # libFuzzer: what it finds is kept in build/fuzz; a case worth keeping goes to tests/fuzz/seeds.
-FUZZ = http status options
+FUZZ = http status control options
 FUZZ_SECONDS ?= 60
 NEEDS_options = $(NEEDS_config)
+NEEDS_control = control
 
 .PHONY: fuzz
 fuzz: $(FUZZ:%=build/fuzz/fuzz_%)
@@ -178,7 +179,7 @@ build/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $$(addprefix src/,$$(addsuffix .c,$$(NEED
 	@mkdir -p $(@D)
 	$(call say,FUZZ,$@)
 	$(Q)clang $(CPPFLAGS_OURS) $(LIB_CFLAGS) -std=c17 -g -O1 -fsanitize=fuzzer,address,undefined \
-	    -fno-sanitize-recover=undefined -o $@ $(filter %.c,$^) $(shell $(PKG_CONFIG) --libs inih)
+	    -fno-sanitize-recover=undefined -o $@ $(filter %.c,$^) $(LIBS)
 
 # The integration tests start each binary as PID 1; servers and engines get glibc and musl by themselves.
 PYTEST = $(VENV)/bin/python -B -m pytest -q -p no:cacheprovider -rs
