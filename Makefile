@@ -133,16 +133,16 @@ UNIT_BINARIES = $(UNIT:%=$(OUT)/unit/test_%)
 
 # What each unit test links: its module and what that stands on, nothing else.
 NEEDS_parse     = parse
-NEEDS_config    = config options http env parse json error
+NEEDS_config    = config options http env parse json utf8 error
 NEEDS_env       = env parse error
 NEEDS_agent     = agent error
 NEEDS_privs     = privs parse error
 NEEDS_lifecycle = lifecycle
 NEEDS_http      = http parse
 NEEDS_health    = health
-NEEDS_status    = status health probe http parse json
-NEEDS_json      = json
-NEEDS_log       = log json
+NEEDS_status    = status health probe http parse json utf8
+NEEDS_json      = json utf8
+NEEDS_log       = log json utf8
 
 UNIT_LIBS = $(shell $(PKG_CONFIG) --libs cmocka) $(shell $(PKG_CONFIG) --libs inih)
 

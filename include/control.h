@@ -10,7 +10,9 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/socket.h>
 #include <sys/types.h>
+#include <sys/un.h>
 #include <uv.h>
 
 enum {
@@ -47,19 +49,34 @@ void control_stop(struct control *control);
 
 /* ---- the other end ---- */
 
-/* Send one request to the initd with this pid. A descriptor to wait on, or a negative errno: -ECONNREFUSED or -ENOENT if there is none. */
-int control_ask(pid_t pid, const char *request);
-
 /* Who an answer is from. */
 struct control_peer {
 	uid_t uid;
 	gid_t gid;
 };
 
+/* One question to the initd with a certain pid. */
+struct control_call {
+	pid_t pid;
+	const char *request;
+	struct sockaddr_un to;
+	socklen_t to_length;
+	int fd;       /* -1: none */
+	bool is_sent; /* PID 1's queue had room */
+};
+
+/* Ask. 0 or a negative errno: -ECONNREFUSED or -ENOENT if there is none. */
+int control_ask(struct control_call *call, pid_t pid, const char *request);
+
 /*
- * The reply, as a string, and in *peer (may be NULL) who it is from: its length, -EAGAIN if there is
- * none yet, another negative errno, or -EPERM if it is not from that pid.
+ * Wait for the reply, as a string, and in *peer (may be NULL) who it is from: its length,
+ * -ETIMEDOUT (then one may wait on), or another negative errno. What others than that pid send is
+ * passed over.
  */
-ssize_t control_take(int fd, pid_t pid, char reply[CONTROL_REPLY_SIZE], struct control_peer *peer);
+ssize_t control_wait(struct control_call *call, int timeout_ms, char reply[CONTROL_REPLY_SIZE],
+    struct control_peer *peer);
+
+/* Close it; also if it was never open. */
+void control_end(struct control_call *call);
 
 #endif

@@ -58,6 +58,7 @@ struct probe {
 	int fd;       /* -1: none */
 	short events; /* for poll(2): what to wait for while PROBE_PENDING */
 	bool is_connected;
+	bool is_reset; /* when the request was sent */
 	struct http_answer answer;
 };
 

@@ -9,9 +9,12 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* A signal in a mask as the kernel has it. */
+#define PROC_SIGNAL_BIT(signum) (UINT64_C(1) << ((signum)-1))
+
 /* What initd inherited and its child gets back. */
 struct proc_signals {
-	uint64_t mask;          /* as the kernel has it: bit n-1 is signal n */
+	uint64_t mask;
 	struct sigaction child; /* of SIGCHLD, the one disposition that initd changes */
 };
 

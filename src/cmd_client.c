@@ -23,33 +23,33 @@ enum {
 };
 
 static int
-take_reply(int fd, pid_t pid, struct status *status, struct error *err)
+take_reply(struct control_call *call, struct status *status, struct error *err)
 {
-	struct pollfd readable = { .fd = fd, .events = POLLIN };
 	char reply[CONTROL_REPLY_SIZE];
+	int pid = (int)call->pid;
+	ssize_t n = control_wait(call, ANSWER_TIMEOUT_MS, reply, NULL);
 
-	if (poll(&readable, 1, ANSWER_TIMEOUT_MS) == 0)
-		return error_set(err, "pid %d does not answer: stopped or stalled", (int)pid);
-	if (control_take(fd, pid, reply, NULL) < 0)
-		return error_set(err, "pid %d: no answer that can be trusted", (int)pid);
+	if (n == -ETIMEDOUT)
+		return error_set(err, "pid %d does not answer: stopped or stalled", pid);
+	if (n < 0)
+		return error_set(err, "pid %d: %s", pid, strerror((int)-n));
 	if (strncmp(reply, CONTROL_ERROR, strlen(CONTROL_ERROR)) == 0)
-		return error_set(err, "pid %d: %s", (int)pid, reply + strlen(CONTROL_ERROR));
+		return error_set(err, "pid %d: %s", pid, reply + strlen(CONTROL_ERROR));
 	if (!status_read(status, reply))
-		return error_set(err, "pid %d: an answer of another version", (int)pid);
+		return error_set(err, "pid %d: an answer of another version", pid);
 	return 0;
 }
 
 static int
 ask(pid_t pid, const char *request, struct status *status, struct error *err)
 {
-	int fd = control_ask(pid, request), result;
+	struct control_call call;
+	int result = control_ask(&call, pid, request);
 
-	if (fd == -EAGAIN)
-		return error_set(err, "pid %d does not answer: stopped or stalled", (int)pid);
-	if (fd < 0)
-		return error_set(err, "no initd with pid %d here: %s", (int)pid, strerror(-fd));
-	result = take_reply(fd, pid, status, err);
-	(void)close(fd);
+	if (result < 0)
+		return error_set(err, "no initd with pid %d here: %s", (int)pid, strerror(-result));
+	result = take_reply(&call, status, err);
+	control_end(&call);
 	return result;
 }
 

@@ -10,6 +10,7 @@
 #include "probe.h"
 #include "proc.h"
 #include "status.h"
+#include "utf8.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -39,7 +40,7 @@ struct check {
 	struct probe_spec spec;
 	struct status status; /* of PID 1, if it was heard; spec points into it */
 	uint64_t started_us;
-	int control_fd;
+	struct control_call call;
 	enum init_word word;
 	struct control_peer init;
 	char reply[CONTROL_REPLY_SIZE];
@@ -92,9 +93,7 @@ text_line(bool healthy, const char *text, char line[LINE_SIZE])
 	size_t n = (size_t)snprintf(
 	    line, LINE_SIZE - 1, "%s: %s", healthy ? "healthy" : "unhealthy", text);
 
-	for (size_t i = 0; i < n; i++)
-		if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
-			line[i] = '?';
+	utf8_make_printable(line);
 	line[n++] = '\n';
 	return n;
 }
@@ -218,16 +217,16 @@ remaining_ms(const struct check *check, uint64_t timeout_ms)
 static enum init_word
 hear_init(struct check *check, uint64_t until_ms)
 {
-	struct pollfd readable = { .fd = check->control_fd, .events = POLLIN };
+	ssize_t n;
 
-	if (check->control_fd < 0)
-		return check->control_fd == -EAGAIN ? INIT_SILENT : INIT_ABSENT;
-	if (poll(&readable, 1, remaining_ms(check, until_ms)) == 0)
-		return INIT_SILENT;
-	if (control_take(check->control_fd, INIT_PID, check->reply, &check->init) < 0 ||
-	    strncmp(check->reply, CONTROL_ERROR, strlen(CONTROL_ERROR)) == 0)
+	if (check->call.fd < 0)
 		return INIT_ABSENT;
-	return INIT_HEARD;
+	n = control_wait(&check->call, remaining_ms(check, until_ms), check->reply, &check->init);
+	if (n == -ETIMEDOUT)
+		return INIT_SILENT;
+	return n < 0 || strncmp(check->reply, CONTROL_ERROR, strlen(CONTROL_ERROR)) == 0
+		   ? INIT_ABSENT
+		   : INIT_HEARD;
 }
 
 /* A server that is about to go is nothing to send a request to. */
@@ -274,6 +273,17 @@ say_leaving(const struct check *check)
 	return say(check, false, text);
 }
 
+static int
+say_unhealthy(const struct check *check, const char *text)
+{
+	char more[LINE_SIZE];
+	bool waits = check->word == INIT_HEARD && strcmp(check->status.state, "backoff") == 0;
+
+	(void)snprintf(more, sizeof more, "%s%s", text,
+	    waits ? "; it ended, and initd waits before it starts it again" : "");
+	return say(check, false, more);
+}
+
 /* PID 1 was heard: does it say that it is leaving? An answer of another version says nothing. */
 static bool
 read_init(struct check *check)
@@ -295,8 +305,10 @@ run_check(struct check *check)
 		spec_from_init(check);
 	ask_server(check);
 	probe_verdict_text(&check->verdict, &check->spec, text, sizeof text);
-	if (check->word != INIT_SILENT || check->verdict.result != PROBE_HEALTHY)
-		return say(check, check->verdict.result == PROBE_HEALTHY, text);
+	if (check->verdict.result != PROBE_HEALTHY)
+		return say_unhealthy(check, text);
+	if (check->word != INIT_SILENT)
+		return say(check, true, text);
 	/* It may have been slow for a moment, in a container with a small share of a CPU. */
 	check->word = hear_init(check, check->spec.timeout_ms);
 	if (check->word == INIT_SILENT)
@@ -317,11 +329,12 @@ cmd_healthcheck(int argc, char **argv, const struct proc_signals *inherited)
 	check.has_verdict = false;
 	check.cmd.json = false;
 	check.started_us = now_us();
-	proc_set_mask(SIG_SETMASK, inherited->mask, NULL);
+	/* It may be ended by a signal, but not by a reader who has gone. */
+	proc_set_mask(SIG_SETMASK, inherited->mask | PROC_SIGNAL_BIT(SIGPIPE), NULL);
 	if (cmdline_parse(&check.cmd, argc, argv, CMDLINE_CONFIG | CMDLINE_JSON, &err) < 0)
 		return say(&check, false, err.msg);
 	/* PID 1 answers while we read what there is to read. */
-	check.control_fd = control_ask(INIT_PID, CONTROL_HEALTH);
+	(void)control_ask(&check.call, INIT_PID, CONTROL_HEALTH);
 	if (load_config(&check, &err) < 0 || spec_from_config(&check, &err) < 0) {
 		code = say(&check, false, err.msg);
 	} else {

@@ -3,11 +3,13 @@
 #include "control.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -32,10 +34,10 @@ make_address(pid_t pid, struct sockaddr_un *address, socklen_t *length)
 
 /* A socket that is told who sends. */
 static int
-open_socket(void)
+open_socket(int flags)
 {
 	static const int yes = 1;
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | flags, 0);
 
 	if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &yes, sizeof yes) < 0) {
 		int error = errno;
@@ -91,6 +93,32 @@ receive(int fd, struct letter *letter)
 
 /* ---- PID 1's end ---- */
 
+static bool
+send_from(int fd, const struct letter *letter, const char *reply, size_t n)
+{
+	return sendto(fd, reply, n, MSG_DONTWAIT | MSG_NOSIGNAL,
+		   (const struct sockaddr *)&letter->from, letter->from_length) >= 0 ||
+	       errno != EAGAIN;
+}
+
+/*
+ * Who has gone, or reads nothing, has no answer. What a peer that is connected leaves unread takes
+ * all room from the socket that sent it; then others get theirs from another one.
+ */
+static void
+send_reply(const struct control *control, const struct letter *letter, const char *reply, size_t n)
+{
+	int fd;
+
+	if (send_from(control->fd, letter, reply, n))
+		return;
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return;
+	(void)send_from(fd, letter, reply, n);
+	(void)close(fd);
+}
+
 static void
 answer(const struct control *control, const struct letter *letter)
 {
@@ -108,9 +136,7 @@ answer(const struct control *control, const struct letter *letter)
 	else
 		n = control->spec.on_request(
 		    control->spec.arg, letter->text, letter->sender.pid, reply, sizeof reply);
-	/* Who has gone, or reads nothing, has no answer. */
-	(void)sendto(control->fd, reply, n, MSG_DONTWAIT | MSG_NOSIGNAL,
-	    (const struct sockaddr *)&letter->from, letter->from_length);
+	send_reply(control, letter, reply, n);
 }
 
 static void
@@ -134,7 +160,7 @@ control_start(struct control *control, uv_loop_t *loop, const struct control_spe
 	int status = make_address(getpid(), &address, &length);
 
 	control->spec = *spec;
-	control->fd = status < 0 ? status : open_socket();
+	control->fd = status < 0 ? status : open_socket(SOCK_NONBLOCK);
 	if (control->fd < 0)
 		return control->fd;
 	status = bind(control->fd, (const struct sockaddr *)&address, length) < 0 ? -errno : 0;
@@ -161,44 +187,100 @@ control_stop(struct control *control)
 
 /* ---- the other end ---- */
 
-/* The kernel gives our socket a name of its own when it is connected, because it is to be told who sends (unix(7), autobind). */
+/*
+ * PID 1's queue is short (net.unix.max_dgram_qlen, often 10) and may be full; a send that blocks has
+ * its turn, in the order of those who wait. The kernel gives our socket a name to answer to, because
+ * it is to be told who sends (unix(7), autobind).
+ */
 static int
-send_request(int fd, pid_t pid, const char *request)
+send_request(struct control_call *call, int flags)
 {
-	struct sockaddr_un address;
-	socklen_t length;
-	int status = make_address(pid, &address, &length);
-
-	if (status < 0)
-		return status;
-	if (connect(fd, (const struct sockaddr *)&address, length) < 0 ||
-	    send(fd, request, strlen(request), MSG_NOSIGNAL) < 0)
-		return -errno;
+	if (sendto(call->fd, call->request, strlen(call->request), MSG_NOSIGNAL | flags,
+		(const struct sockaddr *)&call->to, call->to_length) < 0)
+		return errno == EAGAIN ? -ETIMEDOUT : -errno;
+	call->is_sent = true;
 	return 0;
 }
 
 int
-control_ask(pid_t pid, const char *request)
+control_ask(struct control_call *call, pid_t pid, const char *request)
 {
-	int fd = open_socket();
-	int status = fd < 0 ? fd : send_request(fd, pid, request);
+	int status;
 
-	if (status < 0 && fd >= 0)
-		(void)close(fd);
-	return status < 0 ? status : fd;
+	call->pid = pid;
+	call->request = request;
+	call->is_sent = false;
+	call->fd = -1;
+	status = make_address(pid, &call->to, &call->to_length);
+	if (status < 0)
+		return status;
+	call->fd = open_socket(0);
+	if (call->fd < 0)
+		return call->fd;
+	status = send_request(call, MSG_DONTWAIT);
+	if (status == -ETIMEDOUT)
+		return 0; /* control_wait() tries again */
+	if (status < 0)
+		control_end(call);
+	return status;
+}
+
+static int64_t
+now_ms(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static int
+send_until(struct control_call *call, int64_t end_ms)
+{
+	int64_t left_ms = end_ms - now_ms();
+	/* 0 would be for ever. */
+	const struct timeval left = { .tv_sec = left_ms > 0 ? left_ms / 1000 : 0,
+		.tv_usec = left_ms > 0 ? left_ms % 1000 * 1000 + 1 : 1 };
+
+	(void)setsockopt(call->fd, SOL_SOCKET, SO_SNDTIMEO, &left, sizeof left);
+	return send_request(call, 0);
+}
+
+/* The next datagram, from whomever. Its length, or a negative errno. */
+static ssize_t
+receive_until(const struct control_call *call, int64_t end_ms, struct letter *letter)
+{
+	struct pollfd readable = { .fd = call->fd, .events = POLLIN };
+	int64_t left_ms = end_ms - now_ms();
+
+	if (poll(&readable, 1, left_ms > 0 ? (int)left_ms : 0) <= 0)
+		return -ETIMEDOUT;
+	return receive(call->fd, letter);
 }
 
 ssize_t
-control_take(int fd, pid_t pid, char reply[CONTROL_REPLY_SIZE], struct control_peer *peer)
+control_wait(struct control_call *call, int timeout_ms, char reply[CONTROL_REPLY_SIZE],
+    struct control_peer *peer)
 {
 	struct letter letter = { .text = reply, .size = CONTROL_REPLY_SIZE };
-	ssize_t n = receive(fd, &letter);
+	int64_t end_ms = now_ms() + timeout_ms;
+	int status = call->is_sent ? 0 : send_until(call, end_ms);
+	ssize_t n = status;
 
-	if (n < 0)
-		return n;
-	if (letter.sender.pid != pid)
-		return -EPERM;
-	if (peer)
+	/* Anybody may send to us; that is not worth a word. */
+	do {
+		if (status == 0)
+			n = receive_until(call, end_ms, &letter);
+	} while (n >= 0 && letter.sender.pid != call->pid);
+	if (n >= 0 && peer)
 		*peer = (struct control_peer){ letter.sender.uid, letter.sender.gid };
 	return n;
+}
+
+void
+control_end(struct control_call *call)
+{
+	if (call->fd >= 0)
+		(void)close(call->fd);
+	call->fd = -1;
 }

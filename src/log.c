@@ -3,6 +3,7 @@
 #include "log.h"
 
 #include "json.h"
+#include "utf8.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -63,9 +64,7 @@ text_line(char *line, enum log_level level, const char *message)
 {
 	int n = snprintf(line, LINE_SIZE - 1, "initd: %s: %s", levels[level].text, message);
 
-	for (int i = 0; i < n; i++)
-		if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
-			line[i] = '?';
+	utf8_make_printable(line);
 	return (size_t)n;
 }
 

@@ -59,6 +59,8 @@ read_answer(struct probe *probe, uint64_t now_us)
 		return wait_for(probe, POLLIN);
 	if (n < 0)
 		return conclude(probe, PROBE_UNHEALTHY, PROBE_RESET, errno, now_us);
+	if (n == 0 && probe->is_reset)
+		return conclude(probe, PROBE_UNHEALTHY, PROBE_RESET, ECONNRESET, now_us);
 	if (n == 0)
 		return conclude(probe, PROBE_UNHEALTHY, PROBE_CLOSED, 0, now_us);
 	switch (http_answer_take(&probe->answer, chunk, (size_t)n)) {
@@ -94,6 +96,8 @@ send_request(struct probe *probe, uint64_t now_us)
 		/* It may have answered before it was asked, and closed: that is still to be read. */
 		if (errno != EPIPE && errno != ECONNRESET)
 			return not_connected(probe, errno, now_us);
+		probe->is_reset =
+		    errno == ECONNRESET; /* told once; recv(2) would say that it was closed */
 	}
 	probe->is_connected = true;
 	return wait_for(probe, POLLIN);

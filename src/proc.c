@@ -314,7 +314,7 @@ kill_children(int signum)
 void
 proc_stop_own_group(void)
 {
-	const uint64_t stop = UINT64_C(1) << (SIGTSTP - 1);
+	const uint64_t stop = PROC_SIGNAL_BIT(SIGTSTP);
 
 	(void)kill(0, SIGTSTP);
 	/* Default again for this moment: it stops us here, unless our group is orphaned. */

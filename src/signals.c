@@ -7,7 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define BIT(signum) (UINT64_C(1) << ((signum)-1))
+#define BIT(signum) PROC_SIGNAL_BIT(signum)
 
 /* A fault is about the instruction that runs; blocked, the kernel kills anyway and says less. */
 static const uint64_t faults = BIT(SIGSEGV) | BIT(SIGBUS) | BIT(SIGFPE) | BIT(SIGILL) |

@@ -4,6 +4,7 @@
 
 #include "json.h"
 #include "parse.h"
+#include "utf8.h"
 
 #include <errno.h>
 #include <string.h>
@@ -17,38 +18,47 @@ enum field_type {
 	FIELD_BOOL,
 };
 
-#define FIELD(type, name)                                                                          \
+/* What must be there for a field to say anything. */
+enum field_condition {
+	ALWAYS,
+	IF_SERVER,
+	IF_READY,
+};
+
+#define FIELD(type, name, condition)                                                               \
 	{                                                                                          \
-#name, type, offsetof(struct status, name), sizeof((struct status *)0)->name       \
+#name, type, condition, offsetof(struct status, name),                             \
+		    sizeof((struct status *)0)->name                                               \
 	}
 
 static const struct field {
 	char key[20];
 	enum field_type type;
+	enum field_condition condition;
 	size_t offset, size;
 } fields[] = {
-	FIELD(FIELD_TEXT, version),
-	FIELD(FIELD_TEXT, state),
-	FIELD(FIELD_AMOUNT, initd_pid),
-	FIELD(FIELD_NUMBER, uptime_ms),
-	FIELD(FIELD_AMOUNT, pid),
-	FIELD(FIELD_TEXT, user),
-	FIELD(FIELD_TEXT, command),
-	FIELD(FIELD_NUMBER, server_uptime_ms),
-	FIELD(FIELD_NUMBER, starts),
-	FIELD(FIELD_NUMBER, restarts),
-	FIELD(FIELD_BOOL, ready),
-	FIELD(FIELD_NUMBER, ready_after_ms),
-	FIELD(FIELD_NUMBER, ready_ms),
-	FIELD(FIELD_TEXT, last_exit),
-	FIELD(FIELD_TEXT, target),
-	FIELD(FIELD_TEXT, expect),
-	FIELD(FIELD_TEXT, host_header),
-	FIELD(FIELD_NUMBER, timeout_ms),
-	FIELD(FIELD_NUMBER, interval_ms),
-	FIELD(FIELD_NUMBER, failures),
-	FIELD(FIELD_AMOUNT, memory_kb),
-	FIELD(FIELD_AMOUNT, memory_peak_kb),
+	FIELD(FIELD_TEXT, version, ALWAYS),
+	FIELD(FIELD_TEXT, state, ALWAYS),
+	FIELD(FIELD_AMOUNT, initd_pid, ALWAYS),
+	FIELD(FIELD_NUMBER, uptime_ms, ALWAYS),
+	FIELD(FIELD_AMOUNT, pid, ALWAYS),
+	FIELD(FIELD_TEXT, user, IF_SERVER),
+	FIELD(FIELD_TEXT, command, ALWAYS),
+	FIELD(FIELD_NUMBER, server_uptime_ms, IF_SERVER),
+	FIELD(FIELD_NUMBER, starts, ALWAYS),
+	FIELD(FIELD_NUMBER, restarts, ALWAYS),
+	FIELD(FIELD_BOOL, ready, ALWAYS),
+	FIELD(FIELD_NUMBER, ready_after_ms, IF_READY),
+	FIELD(FIELD_NUMBER, ready_ms, IF_READY),
+	FIELD(FIELD_TEXT, last_exit, ALWAYS),
+	FIELD(FIELD_TEXT, target, ALWAYS),
+	FIELD(FIELD_TEXT, expect, ALWAYS),
+	FIELD(FIELD_TEXT, host_header, ALWAYS),
+	FIELD(FIELD_NUMBER, timeout_ms, ALWAYS),
+	FIELD(FIELD_NUMBER, interval_ms, ALWAYS),
+	FIELD(FIELD_NUMBER, failures, ALWAYS),
+	FIELD(FIELD_AMOUNT, memory_kb, ALWAYS),
+	FIELD(FIELD_AMOUNT, memory_peak_kb, ALWAYS),
 };
 
 enum {
@@ -111,12 +121,12 @@ status_take_health(struct status *status, const struct health *health, uint64_t 
 static size_t
 write_line(char *text, size_t n, const char *key, const char *value)
 {
-	size_t begin = n + (size_t)snprintf(text + n, STATUS_TEXT_SIZE - n, "%s=", key);
+	int length = snprintf(text + n, STATUS_TEXT_SIZE - n, "%s=%s", key, value);
 
-	n += (size_t)snprintf(text + n, STATUS_TEXT_SIZE - n, "%s=%s\n", key, value);
-	for (size_t i = begin; i + 1 < n; i++)
-		if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
-			text[i] = '?';
+	utf8_make_printable(text + n);
+	n += (size_t)length;
+	text[n++] = '\n';
+	text[n] = '\0';
 	return n;
 }
 
@@ -390,8 +400,9 @@ status_print(const struct status *status, FILE *out)
 
 	print_state(status, out);
 	print_server(status, out);
-	(void)fprintf(out, "restarts   %llu in a row, %llu starts in all\n",
-	    (unsigned long long)status->restarts, (unsigned long long)status->starts);
+	(void)fprintf(out, "restarts   %llu in a row, %llu start%s in all\n",
+	    (unsigned long long)status->restarts, (unsigned long long)status->starts,
+	    status->starts == 1 ? "" : "s");
 	(void)fprintf(out, "last exit  %s\n", *status->last_exit ? status->last_exit : "-");
 	print_health(status, out);
 	print_memory(status, out);
@@ -399,12 +410,19 @@ status_print(const struct status *status, FILE *out)
 	    (unsigned long long)status->initd_pid, age_text(status->uptime_ms, age));
 }
 
+static bool
+means_nothing(const struct status *status, const struct field *field)
+{
+	return is_none(status, field) || (field->condition == IF_SERVER && status->pid == 0) ||
+	       (field->condition == IF_READY && !status->ready);
+}
+
 static void
 print_value(const struct status *status, const struct field *field, FILE *out)
 {
 	char quoted[HTTP_TARGET_TEXT_SIZE * 6 + 3];
 
-	if (is_none(status, field)) {
+	if (means_nothing(status, field)) {
 		(void)fputs("null", out);
 	} else if (field->type == FIELD_TEXT) {
 		(void)json_string(quoted, sizeof quoted, value_of(status, field));

@@ -5,7 +5,8 @@ set -eu
 cd "$(dirname "$0")/.."
 
 # From the bottom up.
-layers='error json exit_code
+layers='error utf8 exit_code
+json
 log parse lifecycle oom agent notify control
 env http cmdline
 proc probe

@@ -414,9 +414,9 @@ class Run:
         user = () if REAL_ROOT else (f"--user={of}/user", "--preserve-credentials")
         identity = () if uid is None else ("--setuid", str(uid), "--setgid", str(uid))
         command = ["nsenter", *user, f"--mount={of}/mnt", f"--pid={of}/pid_for_children", *identity, "--", *words]
-        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        return subprocess.Popen([str(word) for word in command], text=True, cwd="/",
-                                env=environment_of(self.env | (env or {})), **pipes | how)
+        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        return subprocess.Popen([str(word) for word in command], cwd="/", env=environment_of(self.env | (env or {})),
+                                **pipes | how)
 
     def ask(self, *argv, **how):
         """Run `initd argv` there to its end: a subcommand that has something to ask this initd."""

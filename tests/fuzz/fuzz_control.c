@@ -31,41 +31,31 @@ echo(void *arg, const char *request, pid_t pid, char *reply, size_t size)
 	return sent_length > 0 ? sent[0] * (size - 1) / 255 : 0;
 }
 
-/* Send it, let PID 1's end have its turn, and take the reply. */
-static ssize_t
-exchange(uv_loop_t *loop, int fd, const void *bytes, size_t n, char reply[CONTROL_REPLY_SIZE])
-{
-	struct control_peer peer;
-	ssize_t length;
-
-	sent = bytes;
-	sent_length = n;
-	hold(send(fd, bytes, n, 0) == (ssize_t)n);
-	(void)uv_run(loop, UV_RUN_NOWAIT);
-	length = control_take(fd, getpid(), reply, &peer);
-	hold(length >= 0 && length < CONTROL_REPLY_SIZE && reply[length] == '\0');
-	hold(peer.uid == geteuid());
-	return length;
-}
-
 /* A regular question first, whose socket then says what the input says. */
 static void
 say(uv_loop_t *loop, const uint8_t *bytes, size_t n)
 {
 	static const char hello[] = "hello";
 	char reply[CONTROL_REPLY_SIZE];
-	int fd;
+	struct control_call call;
+	struct control_peer peer;
+	ssize_t length;
 
 	sent = (const uint8_t *)hello;
 	sent_length = strlen(hello);
-	fd = control_ask(getpid(), hello);
-	hold(fd >= 0);
+	hold(control_ask(&call, getpid(), hello) == 0 && call.is_sent);
 	(void)uv_run(loop, UV_RUN_NOWAIT);
-	hold(control_take(fd, getpid(), reply, NULL) > 0);
-	(void)exchange(loop, fd, bytes, n, reply);
+	hold(control_wait(&call, 0, reply, NULL) > 0);
+	sent = bytes;
+	sent_length = n;
+	hold(send(call.fd, bytes, n, 0) == (ssize_t)n);
+	(void)uv_run(loop, UV_RUN_NOWAIT);
+	length = control_wait(&call, 0, reply, &peer);
+	hold(length >= 0 && length < CONTROL_REPLY_SIZE && reply[length] == '\0');
+	hold(peer.uid == geteuid());
 	if (n >= CONTROL_REQUEST_SIZE || memchr(bytes, '\0', n))
 		hold(strncmp(reply, CONTROL_ERROR, strlen(CONTROL_ERROR)) == 0);
-	(void)close(fd);
+	control_end(&call);
 }
 
 int

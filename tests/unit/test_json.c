@@ -45,7 +45,8 @@ each_byte_that_is_not_utf8_becomes_a_replacement_character(void **state)
 		{ "\xbf", BAD },
 		{ "\xc0\x80", BAD BAD },
 		{ "\xc1\xbf", BAD BAD },
-		{ "\xc2\x80", "\xc2\x80" },
+		{ "\xc2\x80", "\\u0080" }, /* C1 controls: U+009B begins an escape sequence */
+		{ "\xc2\x9f\xc2\xa0", "\\u009f\xc2\xa0" },
 		{ "\xdf\xbf", "\xdf\xbf" },
 		{ "\xe0\x9f\xbf", BAD BAD BAD },
 		{ "\xe0\xa0\x80", "\xe0\xa0\x80" },

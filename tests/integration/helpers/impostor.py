@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: MIT
+"""impostor.py PID REPLY: answer in the name of the initd with this PID; say `ready`, then `asked` each time."""
+
+import os
+import socket
+import sys
+
+pid, reply = sys.argv[1:]
+sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+sock.bind(f"\0initd/{os.stat('/proc/self/ns/pid').st_ino}/{pid}")
+print("ready", flush=True)
+while True:
+    _, sender = sock.recvfrom(65536)
+    print("asked", flush=True)
+    if sender:
+        sock.sendto(reply.encode(), sender)
