@@ -18,6 +18,7 @@
 enum {
 	CONTROL_REQUEST_SIZE = 64,
 	CONTROL_REPLY_SIZE = 8192,
+	CONTROL_HEALTH_SIZE = 1024, /* of the reply to CONTROL_HEALTH */
 };
 
 /* Requests, each a word. */
@@ -69,12 +70,12 @@ struct control_call {
 int control_ask(struct control_call *call, pid_t pid, const char *request);
 
 /*
- * Wait for the reply, as a string, and in *peer (may be NULL) who it is from: its length,
+ * Wait for the reply, as a string (cut if it does not fit), and in *peer (may be NULL) who it is from: its length,
  * -ETIMEDOUT (then one may wait on), or another negative errno. What others than that pid send is
  * passed over.
  */
-ssize_t control_wait(struct control_call *call, int timeout_ms, char reply[CONTROL_REPLY_SIZE],
-    struct control_peer *peer);
+ssize_t control_wait(
+    struct control_call *call, int timeout_ms, char *reply, size_t size, struct control_peer *peer);
 
 /* Close it; also if it was never open. */
 void control_end(struct control_call *call);

@@ -27,7 +27,7 @@ take_reply(struct control_call *call, struct status *status, struct error *err)
 {
 	char reply[CONTROL_REPLY_SIZE];
 	int pid = (int)call->pid;
-	ssize_t n = control_wait(call, ANSWER_TIMEOUT_MS, reply, NULL);
+	ssize_t n = control_wait(call, ANSWER_TIMEOUT_MS, reply, sizeof reply, NULL);
 
 	if (n == -ETIMEDOUT)
 		return error_set(err, "pid %d does not answer: stopped or stalled", pid);

@@ -34,18 +34,21 @@ enum init_word {
 	INIT_HEARD,  /* check->reply and check->init */
 };
 
+/* What is mostly not needed comes last, so that it costs no page. */
 struct check {
 	struct cmdline cmd;
-	struct config config;
-	struct probe_spec spec;
-	struct status status; /* of PID 1, if it was heard; spec points into it */
+	bool has_words; /* of its own; else PID 1's are taken */
 	uint64_t started_us;
 	struct control_call call;
 	enum init_word word;
 	struct control_peer init;
-	char reply[CONTROL_REPLY_SIZE];
 	bool has_verdict;
 	struct probe_verdict verdict;
+	struct probe_spec spec; /* points into what it was made of */
+	char reply[CONTROL_HEALTH_SIZE];
+	struct status status; /* of PID 1, if it was heard */
+	bool has_config;
+	struct config config;
 };
 
 static uint64_t
@@ -138,6 +141,7 @@ load_config(struct check *check, struct error *err)
 		/* A slot of argv that is behind us: the subcommand's own at the latest. */
 		cmd->settings[cmd->n_settings] = setting;
 	}
+	check->has_config = true;
 	if (config_load(&check->config, &spec, err) < 0)
 		return -1;
 	/* It lies in argv, which lasts; `setting` does not. */
@@ -153,30 +157,36 @@ load_config(struct check *check, struct error *err)
 static int
 become_user(const struct check *check, struct error *err)
 {
-	const struct config *config = &check->config;
-	const struct privs_spec spec = {
-		.user = config->user,
-		.passwd_path = PRIVS_PASSWD_PATH,
-		.group_path = PRIVS_GROUP_PATH,
-		.no_groups = true,
-	};
-	bool is_said = options_source(config, "user", "name") == CONFIG_ARGUMENT;
+	const struct config *config = check->has_config ? &check->config : NULL;
+	bool is_said = config && options_source(config, "user", "name") == CONFIG_ARGUMENT;
 	struct privs privs;
 
 	if (geteuid() != 0)
 		return 0;
-	if (check->word == INIT_HEARD && !is_said)
+	if (check->word == INIT_HEARD && !is_said) {
 		privs_by_ids(&privs, check->init.uid, check->init.gid);
-	else if (privs_resolve(&privs, &spec, err) < 0)
-		return -1;
+	} else {
+		const struct privs_spec spec = {
+			.user = config->user,
+			.passwd_path = PRIVS_PASSWD_PATH,
+			.group_path = PRIVS_GROUP_PATH,
+			.no_groups = true,
+		};
+
+		if (privs_resolve(&privs, &spec, err) < 0)
+			return -1;
+	}
 	return privs.uid == 0 ? 0 : privs_switch(&privs, err);
 }
 
+/* By the same sources as PID 1, but for its command line. */
 static int
 spec_from_config(struct check *check, struct error *err)
 {
 	const struct config *config = &check->config;
 
+	if (load_config(check, err) < 0)
+		return -1;
 	check->spec.expect_text = config->health_expect;
 	check->spec.host_header = config->health_host_header;
 	check->spec.timeout_ms = config->health_timeout_ms;
@@ -187,20 +197,17 @@ spec_from_config(struct check *check, struct error *err)
 	return 0;
 }
 
-/* As PID 1 asks, which may have words that this process does not have. What it says is whole, or not taken. */
-static void
+/* As PID 1 asks, if it says so and we understand it. */
+static bool
 spec_from_init(struct check *check)
 {
 	const struct status *status = &check->status;
-	struct probe_spec spec = {
-		.expect_text = status->expect,
-		.host_header = *status->host_header ? status->host_header : NULL,
-		.timeout_ms = status->timeout_ms,
-	};
 
-	if (spec.timeout_ms > 0 && http_expect_parse(status->expect, &spec.expect) &&
-	    http_target_parse(&spec.target, status->target, "127.0.0.1", 1))
-		check->spec = spec;
+	check->spec.expect_text = status->expect;
+	check->spec.host_header = *status->host_header ? status->host_header : NULL;
+	check->spec.timeout_ms = status->timeout_ms;
+	return status->timeout_ms > 0 && http_expect_parse(status->expect, &check->spec.expect) &&
+	       http_target_parse(&check->spec.target, status->target, "127.0.0.1", 1);
 }
 
 /* ---- PID 1 ---- */
@@ -221,7 +228,8 @@ hear_init(struct check *check, uint64_t until_ms)
 
 	if (check->call.fd < 0)
 		return INIT_ABSENT;
-	n = control_wait(&check->call, remaining_ms(check, until_ms), check->reply, &check->init);
+	n = control_wait(&check->call, remaining_ms(check, until_ms), check->reply,
+	    sizeof check->reply, &check->init);
 	if (n == -ETIMEDOUT)
 		return INIT_SILENT;
 	return n < 0 || strncmp(check->reply, CONTROL_ERROR, strlen(CONTROL_ERROR)) == 0
@@ -291,18 +299,12 @@ read_init(struct check *check)
 	return status_read(&check->status, check->reply) && init_is_leaving(check);
 }
 
+/* What to ask was found, and we are nobody special any more. */
 static int
 run_check(struct check *check)
 {
-	/* With words of our own we know what to ask, and ask PID 1 only how it is. */
-	bool has_words =
-	    check->cmd.operands[0] || check->cmd.config_path || check->cmd.n_settings > 0;
 	char text[HTTP_TARGET_TEXT_SIZE + 128];
 
-	if (check->word == INIT_HEARD && read_init(check))
-		return say_leaving(check);
-	if (check->word == INIT_HEARD && !has_words)
-		spec_from_init(check);
 	ask_server(check);
 	probe_verdict_text(&check->verdict, &check->spec, text, sizeof text);
 	if (check->verdict.result != PROBE_HEALTHY)
@@ -318,6 +320,25 @@ run_check(struct check *check)
 	return say(check, true, text);
 }
 
+/* PID 1 first: with no words of our own it says what to ask, and nothing else has to be read. */
+static int
+prepare_and_run(struct check *check)
+{
+	struct error err;
+	bool init_leads;
+
+	(void)control_ask(&check->call, INIT_PID, CONTROL_HEALTH);
+	check->word = hear_init(check, INIT_PATIENCE_MS);
+	init_leads = check->word == INIT_HEARD && !check->has_words;
+	if ((!init_leads && spec_from_config(check, &err) < 0) || become_user(check, &err) < 0)
+		return say(check, false, err.msg);
+	if (check->word == INIT_HEARD && read_init(check))
+		return say_leaving(check);
+	if (init_leads && !spec_from_init(check) && spec_from_config(check, &err) < 0)
+		return say(check, false, err.msg);
+	return run_check(check);
+}
+
 int
 cmd_healthcheck(int argc, char **argv, const struct proc_signals *inherited)
 {
@@ -325,23 +346,19 @@ cmd_healthcheck(int argc, char **argv, const struct proc_signals *inherited)
 	struct error err;
 	int code;
 
-	/* Not all of it: most of config is room for what nobody sets. */
+	/* Not all of it: most is room for what nobody sets. */
 	check.has_verdict = false;
+	check.has_config = false;
 	check.cmd.json = false;
 	check.started_us = now_us();
 	/* It may be ended by a signal, but not by a reader who has gone. */
 	proc_set_mask(SIG_SETMASK, inherited->mask | PROC_SIGNAL_BIT(SIGPIPE), NULL);
 	if (cmdline_parse(&check.cmd, argc, argv, CMDLINE_CONFIG | CMDLINE_JSON, &err) < 0)
 		return say(&check, false, err.msg);
-	/* PID 1 answers while we read what there is to read. */
-	(void)control_ask(&check.call, INIT_PID, CONTROL_HEALTH);
-	if (load_config(&check, &err) < 0 || spec_from_config(&check, &err) < 0) {
-		code = say(&check, false, err.msg);
-	} else {
-		check.word = hear_init(&check, INIT_PATIENCE_MS);
-		code =
-		    become_user(&check, &err) < 0 ? say(&check, false, err.msg) : run_check(&check);
-	}
-	config_free(&check.config);
+	check.has_words =
+	    check.cmd.operands[0] || check.cmd.config_path || check.cmd.n_settings > 0;
+	code = prepare_and_run(&check);
+	if (check.has_config)
+		config_free(&check.config);
 	return code;
 }

@@ -259,10 +259,10 @@ receive_until(const struct control_call *call, int64_t end_ms, struct letter *le
 }
 
 ssize_t
-control_wait(struct control_call *call, int timeout_ms, char reply[CONTROL_REPLY_SIZE],
-    struct control_peer *peer)
+control_wait(
+    struct control_call *call, int timeout_ms, char *reply, size_t size, struct control_peer *peer)
 {
-	struct letter letter = { .text = reply, .size = CONTROL_REPLY_SIZE };
+	struct letter letter = { .text = reply, .size = size };
 	int64_t end_ms = now_ms() + timeout_ms;
 	int status = call->is_sent ? 0 : send_until(call, end_ms);
 	ssize_t n = status;

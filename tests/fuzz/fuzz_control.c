@@ -45,12 +45,12 @@ say(uv_loop_t *loop, const uint8_t *bytes, size_t n)
 	sent_length = strlen(hello);
 	hold(control_ask(&call, getpid(), hello) == 0 && call.is_sent);
 	(void)uv_run(loop, UV_RUN_NOWAIT);
-	hold(control_wait(&call, 0, reply, NULL) > 0);
+	hold(control_wait(&call, 0, reply, sizeof reply, NULL) > 0);
 	sent = bytes;
 	sent_length = n;
 	hold(send(call.fd, bytes, n, 0) == (ssize_t)n);
 	(void)uv_run(loop, UV_RUN_NOWAIT);
-	length = control_wait(&call, 0, reply, &peer);
+	length = control_wait(&call, 0, reply, sizeof reply, &peer);
 	hold(length >= 0 && length < CONTROL_REPLY_SIZE && reply[length] == '\0');
 	hold(peer.uid == geteuid());
 	if (n >= CONTROL_REQUEST_SIZE || memchr(bytes, '\0', n))
