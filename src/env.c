@@ -16,21 +16,25 @@ enum {
 	N_OURS = 9,       /* AGENT_DIR HOST PORT VIRTUAL_ENV PATH HOME USER LOGNAME LISTEN_PID */
 };
 
-static bool
-is_named(const char *var, const char *name, size_t length)
+/* The value, if the variable has this name. Every variable is asked for many names, most differ in the first byte. */
+static const char *
+value_if(const char *var, const char *name)
 {
-	return *var == *name && strncmp(var, name, length) == 0 && var[length] == '=';
+	while (*name && *var == *name) {
+		var++;
+		name++;
+	}
+	return *name == '\0' && *var == '=' ? var + 1 : NULL;
 }
 
 const char *
 env_get(char *const *vars, const char *name)
 {
-	size_t length = strlen(name);
+	const char *value = NULL;
 
-	for (; *vars; vars++)
-		if (is_named(*vars, name, length))
-			return *vars + length + 1;
-	return NULL;
+	for (; *vars && !value; vars++)
+		value = value_if(*vars, name);
+	return value;
 }
 
 uint64_t
@@ -59,10 +63,10 @@ number_text(unsigned n, char buf[NUMBER_SIZE])
 static void
 unset(struct env *env, const char *name)
 {
-	size_t length = strlen(name), kept = 0;
+	size_t kept = 0;
 
 	for (size_t i = 0; i < env->n; i++)
-		if (!is_named(env->vars[i], name, length))
+		if (!value_if(env->vars[i], name))
 			env->vars[kept++] = env->vars[i];
 	env->n = kept;
 	env->vars[kept] = NULL;
