@@ -230,6 +230,7 @@ check-all-python: $(VENV)/.complete
 .PHONY: figures
 figures: all musl
 	$(PYTHON) tests/bench/figures.py $(FIGURES)
+	$(PYTHON) tests/bench/health.py $(HEALTH_FIGURES)
 
 # ---- the rest ----
 

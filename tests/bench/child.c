@@ -2,11 +2,13 @@
 /* What the inits run. It reports nanoseconds on stdout, 8 bytes each; with no task it ends. */
 #define _GNU_SOURCE
 #include <err.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -46,6 +48,32 @@ wait_for_signals(int signum, uint64_t started_ns)
 	report(started_ns);
 	for (;;)
 		(void)pause();
+}
+
+/* Says 200 to everybody, so that an init that asks has its answer; all inits' children share the port. */
+static void
+serve(int port, uint64_t started_ns)
+{
+	static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+	const struct sockaddr_in address = { .sin_family = AF_INET,
+		.sin_port = htons((uint16_t)port),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = socket(AF_INET, SOCK_STREAM, 0), yes = 1;
+
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &yes, sizeof(yes)) < 0 ||
+	    bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 || listen(fd, 8) < 0)
+		err(1, "port %d", port);
+	report(started_ns);
+	for (;;) {
+		char request[1024];
+		int peer = accept(fd, NULL, NULL);
+
+		if (peer < 0)
+			continue;
+		if (read(peer, request, sizeof(request)) > 0)
+			(void)!write(peer, answer, strlen(answer));
+		(void)close(peer);
+	}
 }
 
 struct brood {
@@ -148,6 +176,8 @@ main(int argc, char **argv)
 		return 0;
 	if (strcmp(argv[1], "wait") == 0)
 		wait_for_signals(atoi(argv[2]), started_ns);
+	if (strcmp(argv[1], "serve") == 0)
+		serve(atoi(argv[2]), started_ns);
 	drain_orphans((size_t)atoi(argv[2]));
 	return 0;
 }
