@@ -145,7 +145,7 @@ int
 cmd_restart(int argc, char **argv, const struct proc_signals *inherited)
 {
 	struct cmdline cmd;
-	struct status status;
+	struct status status = { 0 };
 	struct error err;
 	struct log log;
 	pid_t pid;
