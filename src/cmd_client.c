@@ -46,6 +46,7 @@ ask(pid_t pid, const char *request, struct status *status, struct error *err)
 	struct control_call call;
 	int result = control_ask(&call, pid, request);
 
+	memset(status, 0, sizeof *status);
 	if (result < 0)
 		return error_set(err, "no initd with pid %d here: %s", (int)pid, strerror(-result));
 	result = take_reply(&call, status, err);
@@ -145,7 +146,7 @@ int
 cmd_restart(int argc, char **argv, const struct proc_signals *inherited)
 {
 	struct cmdline cmd;
-	struct status status = { 0 };
+	struct status status;
 	struct error err;
 	struct log log;
 	pid_t pid;

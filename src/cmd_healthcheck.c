@@ -157,13 +157,14 @@ load_config(struct check *check, struct error *err)
 static int
 become_user(const struct check *check, struct error *err)
 {
+	/* Without options of our own it is PID 1 who was heard. */
 	const struct config *config = check->has_config ? &check->config : NULL;
 	bool is_said = config && options_source(config, "user", "name") == CONFIG_ARGUMENT;
 	struct privs privs;
 
 	if (geteuid() != 0)
 		return 0;
-	if (check->word == INIT_HEARD && !is_said) {
+	if (!config || (check->word == INIT_HEARD && !is_said)) {
 		privs_by_ids(&privs, check->init.uid, check->init.gid);
 	} else {
 		const struct privs_spec spec = {
