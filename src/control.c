@@ -156,7 +156,7 @@ int
 control_start(struct control *control, uv_loop_t *loop, const struct control_spec *spec)
 {
 	struct sockaddr_un address;
-	socklen_t length;
+	socklen_t length = 0;
 	int status = make_address(getpid(), &address, &length);
 
 	control->spec = *spec;
@@ -262,11 +262,12 @@ ssize_t
 control_wait(
     struct control_call *call, int timeout_ms, char *reply, size_t size, struct control_peer *peer)
 {
-	struct letter letter = { .text = reply, .size = size };
+	struct letter letter = { .size = size };
 	int64_t end_ms = now_ms() + timeout_ms;
 	int status = call->is_sent ? 0 : send_until(call, end_ms);
 	ssize_t n = status;
 
+	letter.text = reply;
 	/* Anybody may send to us; that is not worth a word. */
 	do {
 		if (status == 0)
