@@ -163,7 +163,7 @@ $(OUT)/unit/test_%: tests/unit/test_%.c $$(addprefix $(OUT)/obj/,$$(addsuffix .o
 FUZZ = http status control options
 FUZZ_SECONDS ?= 60
 NEEDS_options = $(NEEDS_config)
-NEEDS_control = control
+NEEDS_control = control $(NEEDS_status)
 
 .PHONY: fuzz
 fuzz: $(FUZZ:%=build/fuzz/fuzz_%)

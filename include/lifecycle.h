@@ -67,8 +67,8 @@ struct lifecycle {
 	int exit_code; /* of the last server, or of what kept it from starting; valid from the first end on */
 	bool started; /* some server ran once */
 	bool killed;  /* SIGKILL was sent in this STOPPING or RESTARTING */
-	bool
-	    unhealthy; /* this STOPPING or RESTARTING is for UNHEALTHY: a failure, whatever code it ends with */
+	/* this STOPPING or RESTARTING is for UNHEALTHY: a failure, whatever code it ends with */
+	bool unhealthy;
 	unsigned restarts; /* by policy, since a server last lived for LIFE_STABLE_MS */
 	unsigned refusals; /* in a row */
 	uint64_t started_ms;

@@ -5,7 +5,7 @@
 
 /*
  * Send one datagram, such as "READY=1", to the socket at `path` (@name is an abstract one). 0 or a
- * negative errno. It never blocks.
+ * negative errno. It waits for a manager whose queue is full, but no longer than 100 ms.
  */
 int notify_send(const char *path, const char *text);
 

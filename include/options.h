@@ -152,6 +152,9 @@ void options_print(const struct config *cfg, FILE *out, bool json);
 /* May this signal be mapped at all? Not those that report a fault, nor CHLD, TTIN, TTOU, KILL and STOP. */
 bool options_signal_is_free(int signum);
 
+/* Does initd ask the server at all? Else it never knows when it is ready. */
+bool options_ask_server(const struct config *cfg);
+
 /* Does this signal mean "stop" by itself: TERM, INT, QUIT? */
 bool options_signal_stops(int signum);
 

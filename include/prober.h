@@ -21,16 +21,15 @@ struct prober {
 	struct probe probe;
 	uv_loop_t *loop;
 	uv_timer_t timer; /* until the next question, or the timeout of this one */
-	uv_poll_t poll;   /* on the probe's socket */
+	uv_poll_t poll;   /* on epoll_fd */
+	int epoll_fd;     /* of our own, for the probe's socket */
 	uint64_t due_ms;  /* when the timer should fire */
-	bool is_open;     /* prober_open() was called */
 	bool is_wanted;   /* between prober_begin() and prober_end() */
 	bool is_asking;   /* a question is on its way */
-	bool is_given_up; /* and its answer is of no interest any more */
 };
 
-/* Make the handles. */
-void prober_open(struct prober *prober, uv_loop_t *loop, const struct prober_spec *spec);
+/* Make the handles. 0 or a negative errno: then nothing was started. */
+int prober_open(struct prober *prober, uv_loop_t *loop, const struct prober_spec *spec);
 
 /* A server was started: ask until it is ready, and on if health.interval says so. */
 void prober_begin(struct prober *prober, uint64_t started_ms);

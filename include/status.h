@@ -17,8 +17,8 @@ enum {
 /* Durations in ms up to the moment it was written; "" and 0: there is none. */
 struct status {
 	char version[16];
-	char state
-	    [16]; /* starting, ready, running, unhealthy, draining, stopping, restarting, backoff, ending */
+	/* starting, ready, running, unhealthy, draining, stopping, restarting, backoff, ending */
+	char state[16];
 	uint64_t initd_pid, uptime_ms;
 	uint64_t pid; /* of the server */
 	char user[128], command[256];
@@ -28,14 +28,18 @@ struct status {
 	bool ready;
 	uint64_t ready_after_ms, ready_ms; /* from start to ready, from ready to now */
 	char last_exit[144];
-	char
-	    target[HTTP_TARGET_TEXT_SIZE]; /* what is asked: as health.target, with host and port */
+	char host[64]; /* server.host */
+	uint64_t port;
+	/* What is asked: health.target with host and port. */
+	char target[HTTP_TARGET_TEXT_SIZE];
 	char expect[HTTP_EXPECT_SIZE], host_header[HTTP_HOST_SIZE];
 	uint64_t timeout_ms, interval_ms;
 	uint64_t failures;
 	uint64_t n_verdicts;
-	struct health_entry verdicts[HEALTH_HISTORY]; /* newest first; at_ms is how long ago */
-	uint64_t memory_kb, memory_peak_kb;           /* of the server; filled in by the reader */
+	/* Newest first; at_ms is how long ago. */
+	struct health_entry verdicts[HEALTH_HISTORY];
+	/* Of the server; filled in by the reader. */
+	uint64_t memory_kb, memory_peak_kb;
 };
 
 /* The fields that tell of health, from what PID 1 knows. */

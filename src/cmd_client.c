@@ -17,40 +17,39 @@
 #include <unistd.h>
 
 enum {
-	INIT_PID = 1,
 	ANSWER_TIMEOUT_MS = 2000,
 	WAIT_INTERVAL_MS = 50,
 };
 
 static int
-take_reply(struct control_call *call, struct status *status, struct error *err)
+take_answer(int fd, int pid, struct status *status, struct error *err)
 {
-	char reply[CONTROL_REPLY_SIZE];
-	int pid = (int)call->pid;
-	ssize_t n = control_wait(call, ANSWER_TIMEOUT_MS, reply, sizeof reply, NULL);
+	char answer[CONTROL_ANSWER_SIZE];
+	ssize_t n = control_wait(fd, ANSWER_TIMEOUT_MS, answer);
 
 	if (n == -ETIMEDOUT)
 		return error_set(err, "pid %d does not answer: stopped or stalled", pid);
 	if (n < 0)
 		return error_set(err, "pid %d: %s", pid, strerror((int)-n));
-	if (strncmp(reply, CONTROL_ERROR, strlen(CONTROL_ERROR)) == 0)
-		return error_set(err, "pid %d: %s", pid, reply + strlen(CONTROL_ERROR));
-	if (!status_read(status, reply))
+	if (strncmp(answer, CONTROL_ERROR, strlen(CONTROL_ERROR)) == 0)
+		return error_set(err, "pid %d: %s", pid, answer + strlen(CONTROL_ERROR));
+	if (!status_read(status, answer))
 		return error_set(err, "pid %d: an answer of another version", pid);
 	return 0;
 }
 
 static int
-ask(pid_t pid, const char *request, struct status *status, struct error *err)
+ask(pid_t pid, enum control_question question, struct status *status, struct error *err)
 {
-	struct control_call call;
-	int result = control_ask(&call, pid, request);
+	int fd = control_ask(pid, question, ANSWER_TIMEOUT_MS, NULL), result;
 
 	memset(status, 0, sizeof *status);
-	if (result < 0)
-		return error_set(err, "no initd with pid %d here: %s", (int)pid, strerror(-result));
-	result = take_reply(&call, status, err);
-	control_end(&call);
+	if (fd == -EAGAIN)
+		return error_set(err, "pid %d does not answer: stopped or stalled", (int)pid);
+	if (fd < 0)
+		return error_set(err, "no initd with pid %d here: %s", (int)pid, strerror(-fd));
+	result = take_answer(fd, (int)pid, status, err);
+	(void)close(fd);
 	return result;
 }
 
@@ -94,11 +93,14 @@ wait_for_successor(pid_t pid, uint64_t starts, struct log *log)
 		}
 		if (status.starts > starts + 1 || is_in_state(&status, "backoff") ||
 		    is_in_state(&status, "ending")) {
-			log_line(log, LOG_ERROR, "the new server ended: %s", status.last_exit);
+			log_line(log, LOG_ERROR, "%s: %s",
+			    status.starts == starts ? "no new server was started"
+						    : "the new server ended",
+			    status.last_exit);
 			return EXIT_CODE_UNHEALTHY;
 		}
 		if (status.starts == starts + 1 &&
-		    (is_in_state(&status, "ready") || is_in_state(&status, "running")))
+		    (status.ready || is_in_state(&status, "running")))
 			return EXIT_CODE_OK;
 		(void)poll(NULL, 0, WAIT_INTERVAL_MS);
 	}
@@ -111,10 +113,11 @@ begin(struct cmdline *cmd, int argc, char **argv, unsigned options, struct log *
 	struct error err;
 
 	log_init(log);
-	if (cmdline_parse(cmd, argc, argv, options, &err) == 0 && cmd->operands[0])
+	if (cmdline_parse(cmd, argc, argv, options, &err) == 0) {
+		if (!cmd->operands[0])
+			return 0;
 		(void)error_set(&err, "unknown word %.100s; see initd --help", cmd->operands[0]);
-	else if (cmd->operands)
-		return 0;
+	}
 	log_line(log, LOG_ERROR, "%s", err.msg);
 	return EXIT_CODE_USAGE;
 }
@@ -130,7 +133,7 @@ cmd_status(int argc, char **argv, const struct proc_signals *inherited)
 	proc_set_mask(SIG_SETMASK, inherited->mask, NULL);
 	if (begin(&cmd, argc, argv, CMDLINE_JSON | CMDLINE_PID, &log) != 0)
 		return EXIT_CODE_USAGE;
-	if (ask(cmd.pid ? cmd.pid : INIT_PID, CONTROL_STATUS, &status, &err) < 0) {
+	if (ask(cmd.pid ? cmd.pid : CONTROL_INIT_PID, CONTROL_STATUS, &status, &err) < 0) {
 		log_line(&log, LOG_ERROR, "%s", err.msg);
 		return EXIT_CODE_UNAVAILABLE;
 	}
@@ -154,7 +157,7 @@ cmd_restart(int argc, char **argv, const struct proc_signals *inherited)
 	proc_set_mask(SIG_SETMASK, inherited->mask, NULL);
 	if (begin(&cmd, argc, argv, CMDLINE_WAIT | CMDLINE_PID, &log) != 0)
 		return EXIT_CODE_USAGE;
-	pid = cmd.pid ? cmd.pid : INIT_PID;
+	pid = cmd.pid ? cmd.pid : CONTROL_INIT_PID;
 	if (ask(pid, CONTROL_RESTART, &status, &err) < 0) {
 		log_line(&log, LOG_ERROR, "%s", err.msg);
 		return EXIT_CODE_UNAVAILABLE;

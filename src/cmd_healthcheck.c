@@ -13,6 +13,7 @@
 #include "utf8.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -21,8 +22,7 @@
 #include <unistd.h>
 
 enum {
-	INIT_PID = 1,
-	/* So long we wait to hear from PID 1 what to ask; it answers within microseconds. */
+	/* So long we wait to hear PID 1; it answers within microseconds. */
 	INIT_PATIENCE_MS = 100,
 	LINE_SIZE = 2048,
 };
@@ -31,22 +31,21 @@ enum {
 enum init_word {
 	INIT_ABSENT, /* no initd there, or not for us */
 	INIT_SILENT, /* asked, not answered yet */
-	INIT_HEARD,  /* check->reply and check->init */
+	INIT_HEARD,  /* check->status */
 };
 
 /* What is mostly not needed comes last, so that it costs no page. */
 struct check {
 	struct cmdline cmd;
-	bool has_words; /* of its own; else PID 1's are taken */
+	bool has_options; /* -c or -o: what PID 1 was given does not count */
 	uint64_t started_us;
-	struct control_call call;
-	enum init_word word;
+	int init_fd; /* < 0: no initd there */
 	struct control_peer init;
+	enum init_word word;
 	bool has_verdict;
 	struct probe_verdict verdict;
 	struct probe_spec spec; /* points into what it was made of */
-	char reply[CONTROL_HEALTH_SIZE];
-	struct status status; /* of PID 1, if it was heard */
+	struct status status;
 	bool has_config;
 	struct config config;
 };
@@ -110,7 +109,7 @@ say(const struct check *check, bool healthy, const char *text)
 	size_t n = check->cmd.json ? json_line(check, healthy, text, line)
 				   : text_line(healthy, text, line);
 
-	if (poll(&out, 1, 0) > 0 && write(STDOUT_FILENO, line, n) < 0) {
+	if (poll(&out, 1, 0) != 0 && write(STDOUT_FILENO, line, n) < 0) {
 		/* The exit code still says it. */
 	}
 	return healthy ? EXIT_CODE_OK : EXIT_CODE_UNHEALTHY;
@@ -118,53 +117,96 @@ say(const struct check *check, bool healthy, const char *text)
 
 /* ---- what to ask, and as whom ---- */
 
-/* TARGET is another way to write -o health.target=TARGET. */
+/* ---- PID 1 ---- */
+
+static int
+remaining_ms(const struct check *check, uint64_t timeout_ms)
+{
+	uint64_t gone_ms = (now_us() - check->started_us) / 1000;
+
+	return gone_ms >= timeout_ms ? 0 : (int)(timeout_ms - gone_ms);
+}
+
+/* Wait for its answer until so long after our start. */
+static enum init_word
+hear_init(struct check *check, uint64_t until_ms)
+{
+	char answer[CONTROL_ANSWER_SIZE];
+	ssize_t n;
+
+	/* Its backlog was full of others. */
+	if (check->init_fd == -EAGAIN)
+		check->init_fd = control_ask(
+		    CONTROL_INIT_PID, CONTROL_STATUS, remaining_ms(check, until_ms), &check->init);
+	if (check->init_fd < 0)
+		return check->init_fd == -EAGAIN ? INIT_SILENT : INIT_ABSENT;
+	n = control_wait(check->init_fd, remaining_ms(check, until_ms), answer);
+	if (n == -ETIMEDOUT)
+		return INIT_SILENT;
+	/* Another uid is refused, and another version may not be understood: then it is not for us. */
+	if (n < 0 || strncmp(answer, CONTROL_ERROR, strlen(CONTROL_ERROR)) == 0 ||
+	    !status_read(&check->status, answer))
+		return INIT_ABSENT;
+	return INIT_HEARD;
+}
+
+/* A server that is about to go is nothing to send a request to. */
+static bool
+init_is_leaving(const struct check *check)
+{
+	static const char *const leaving[] = { "draining", "stopping", "ending" };
+
+	for (size_t i = 0; check->word == INIT_HEARD && i < sizeof leaving / sizeof leaving[0]; i++)
+		if (strcmp(check->status.state, leaving[i]) == 0)
+			return true;
+	return false;
+}
+
+static int
+say_leaving(const struct check *check)
+{
+	char text[64];
+
+	(void)snprintf(text, sizeof text, "initd is %s", check->status.state);
+	return say(check, false, text);
+}
+
+static int
+say_silent(const struct check *check)
+{
+	return say(check, false, "initd (pid 1) does not answer: stopped or stalled");
+}
+
+/* ---- what to ask, and as whom ---- */
+
 static int
 load_config(struct check *check, struct error *err)
 {
-	struct cmdline *cmd = &check->cmd;
-	char setting[sizeof "health.target=" + HTTP_TARGET_TEXT_SIZE];
-	const char *target = cmd->operands[0];
 	const struct config_spec spec = {
-		.path = cmd->config_path,
-		.arguments = cmd->settings,
-		.n_arguments = cmd->n_settings + (target != NULL),
+		.path = check->cmd.config_path,
+		.arguments = check->cmd.settings,
+		.n_arguments = check->cmd.n_settings,
 		.vars = environ,
 	};
 
-	if (target) {
-		if (cmd->operands[1])
-			return error_set(err, "%.100s: expected one TARGET", cmd->operands[1]);
-		if ((size_t)snprintf(setting, sizeof setting, "health.target=%s", target) >=
-		    sizeof setting)
-			return error_set(err, "%.100s…: the target is too long", target);
-		/* A slot of argv that is behind us: the subcommand's own at the latest. */
-		cmd->settings[cmd->n_settings] = setting;
-	}
 	check->has_config = true;
-	if (config_load(&check->config, &spec, err) < 0)
-		return -1;
-	/* It lies in argv, which lasts; `setting` does not. */
-	if (target)
-		check->config.health_target = target;
-	return 0;
+	return config_load(&check->config, &spec, err);
 }
 
 /*
  * Docker and podman run a HEALTHCHECK as root if the image has no USER, whatever PID 1 became. We
- * become what PID 1 is, or would be: before that, all that is done is to exchange one datagram with it.
+ * become what PID 1 is, which the kernel told us; where there is none, what user.name says.
  */
 static int
 become_user(const struct check *check, struct error *err)
 {
-	/* Without options of our own it is PID 1 who was heard. */
 	const struct config *config = check->has_config ? &check->config : NULL;
 	bool is_said = config && options_source(config, "user", "name") == CONFIG_ARGUMENT;
 	struct privs privs;
 
 	if (geteuid() != 0)
 		return 0;
-	if (!config || (check->word == INIT_HEARD && !is_said)) {
+	if (!config || (check->init_fd >= 0 && !is_said)) {
 		privs_by_ids(&privs, check->init.uid, check->init.gid);
 	} else {
 		const struct privs_spec spec = {
@@ -180,74 +222,45 @@ become_user(const struct check *check, struct error *err)
 	return privs.uid == 0 ? 0 : privs_switch(&privs, err);
 }
 
-/* By the same sources as PID 1, but for its command line. */
+/* TARGET, or what else there is; a path or `tcp` is completed with that host and port. */
+static int
+set_target(
+    struct check *check, const char *otherwise, const char *host, unsigned port, struct error *err)
+{
+	const char *target = check->cmd.operands[0];
+
+	if (http_target_parse(&check->spec.target, target ? target : otherwise, host, port))
+		return 0;
+	return error_set(err,
+	    "%.200s: expected /path, http://ADDRESS[:PORT][/path], tcp, tcp://ADDRESS:PORT or unix:SOCKET[:/path]",
+	    target ? target : otherwise);
+}
+
 static int
 spec_from_config(struct check *check, struct error *err)
 {
 	const struct config *config = &check->config;
 
-	if (load_config(check, err) < 0)
-		return -1;
 	check->spec.expect_text = config->health_expect;
 	check->spec.host_header = config->health_host_header;
 	check->spec.timeout_ms = config->health_timeout_ms;
-	if (!http_target_parse(
-		&check->spec.target, config->health_target, config->host, config->port) ||
-	    !http_expect_parse(config->health_expect, &check->spec.expect))
-		return error_set(err, "health.target: there is nothing to ask");
-	return 0;
+	if (!http_expect_parse(config->health_expect, &check->spec.expect))
+		return error_set(err, "health.expect: there is nothing to expect");
+	return set_target(check, config->health_target, config->host, config->port, err);
 }
 
-/* As PID 1 asks, if it says so and we understand it. */
-static bool
-spec_from_init(struct check *check)
+static int
+spec_from_init(struct check *check, struct error *err)
 {
 	const struct status *status = &check->status;
 
 	check->spec.expect_text = status->expect;
 	check->spec.host_header = *status->host_header ? status->host_header : NULL;
 	check->spec.timeout_ms = status->timeout_ms;
-	return status->timeout_ms > 0 && http_expect_parse(status->expect, &check->spec.expect) &&
-	       http_target_parse(&check->spec.target, status->target, "127.0.0.1", 1);
-}
-
-/* ---- PID 1 ---- */
-
-static int
-remaining_ms(const struct check *check, uint64_t timeout_ms)
-{
-	uint64_t gone_ms = (now_us() - check->started_us) / 1000;
-
-	return gone_ms >= timeout_ms ? 0 : (int)(timeout_ms - gone_ms);
-}
-
-/* Wait for its answer until so long after our start. It is read later. */
-static enum init_word
-hear_init(struct check *check, uint64_t until_ms)
-{
-	ssize_t n;
-
-	if (check->call.fd < 0)
-		return INIT_ABSENT;
-	n = control_wait(&check->call, remaining_ms(check, until_ms), check->reply,
-	    sizeof check->reply, &check->init);
-	if (n == -ETIMEDOUT)
-		return INIT_SILENT;
-	return n < 0 || strncmp(check->reply, CONTROL_ERROR, strlen(CONTROL_ERROR)) == 0
-		   ? INIT_ABSENT
-		   : INIT_HEARD;
-}
-
-/* A server that is about to go is nothing to send a request to. */
-static bool
-init_is_leaving(const struct check *check)
-{
-	static const char *const leaving[] = { "draining", "stopping", "ending" };
-
-	for (size_t i = 0; i < sizeof leaving / sizeof leaving[0]; i++)
-		if (strcmp(check->status.state, leaving[i]) == 0)
-			return true;
-	return false;
+	if (!http_expect_parse(status->expect, &check->spec.expect) || status->timeout_ms == 0 ||
+	    status->timeout_ms > INT_MAX)
+		return error_set(err, "initd (pid 1) does not say what to ask");
+	return set_target(check, status->target, status->host, (unsigned)status->port, err);
 }
 
 /* ---- the question ---- */
@@ -262,11 +275,12 @@ ask_server(struct check *check)
 	do {
 		while (probe.verdict.result == PROBE_PENDING) {
 			struct pollfd ready = { .fd = probe.fd, .events = probe.events };
+			int left_ms = remaining_ms(check, timeout_ms);
 
-			if (poll(&ready, 1, remaining_ms(check, timeout_ms)) > 0)
-				(void)probe_go_on(&probe, now_us());
-			else if (remaining_ms(check, timeout_ms) == 0)
+			if (left_ms == 0)
 				(void)probe_expire(&probe, now_us());
+			else if (poll(&ready, 1, left_ms) > 0)
+				(void)probe_go_on(&probe, now_us());
 		}
 	} while (probe_next(&probe, now_us()));
 	check->verdict = probe.verdict;
@@ -274,70 +288,93 @@ ask_server(struct check *check)
 }
 
 static int
-say_leaving(const struct check *check)
+say_verdict(const struct check *check)
 {
-	char text[64];
+	bool waits = check->word == INIT_HEARD && strcmp(check->status.state, "backoff") == 0;
+	char text[LINE_SIZE];
+	size_t n;
 
-	(void)snprintf(text, sizeof text, "initd is %s", check->status.state);
+	probe_verdict_text(&check->verdict, &check->spec, text, sizeof text);
+	if (check->verdict.result == PROBE_HEALTHY)
+		return say(check, true, text);
+	n = strlen(text);
+	if (waits)
+		(void)snprintf(text + n, sizeof text - n,
+		    "; it ended, and initd waits before it starts it again");
 	return say(check, false, text);
 }
 
+/* By our own options, and PID 1 only tells how it is. It may be slow for a moment, in a container with a small share of a CPU. */
 static int
-say_unhealthy(const struct check *check, const char *text)
+check_by_config(struct check *check)
 {
-	char more[LINE_SIZE];
-	bool waits = check->word == INIT_HEARD && strcmp(check->status.state, "backoff") == 0;
-
-	(void)snprintf(more, sizeof more, "%s%s", text,
-	    waits ? "; it ended, and initd waits before it starts it again" : "");
-	return say(check, false, more);
+	if (check->word == INIT_SILENT)
+		check->word = hear_init(check, INIT_PATIENCE_MS);
+	if (init_is_leaving(check))
+		return say_leaving(check);
+	ask_server(check);
+	if (check->verdict.result == PROBE_HEALTHY && check->word == INIT_SILENT)
+		check->word = hear_init(check, check->spec.timeout_ms);
+	if (check->word == INIT_SILENT)
+		return check->verdict.result == PROBE_HEALTHY ? say_silent(check)
+							      : say_verdict(check);
+	return init_is_leaving(check) ? say_leaving(check) : say_verdict(check);
 }
 
-/* PID 1 was heard: does it say that it is leaving? An answer of another version says nothing. */
-static bool
-read_init(struct check *check)
+/* By what PID 1 says; nothing else has to be read. */
+static int
+check_by_init(struct check *check)
 {
-	return status_read(&check->status, check->reply) && init_is_leaving(check);
+	struct error err;
+
+	if (init_is_leaving(check))
+		return say_leaving(check);
+	if (spec_from_init(check, &err) < 0)
+		return say(check, false, err.msg);
+	ask_server(check);
+	return say_verdict(check);
 }
 
-/* What to ask was found, and we are nobody special any more. */
+/* Our own options are needed: they were asked for, there is no initd, or it is silent. */
+static int
+check_without_init(struct check *check)
+{
+	struct error err;
+
+	if (load_config(check, &err) < 0 || become_user(check, &err) < 0 ||
+	    spec_from_config(check, &err) < 0)
+		return say(check, false, err.msg);
+	if (check->word != INIT_SILENT || check->has_options)
+		return check_by_config(check);
+	/* It was started with options that we do not know: without its word there is nothing to ask. */
+	check->word = hear_init(check, check->spec.timeout_ms);
+	if (check->word == INIT_SILENT)
+		return say_silent(check);
+	return check->word == INIT_HEARD ? check_by_init(check) : check_by_config(check);
+}
+
 static int
 run_check(struct check *check)
 {
-	char text[HTTP_TARGET_TEXT_SIZE + 128];
-
-	ask_server(check);
-	probe_verdict_text(&check->verdict, &check->spec, text, sizeof text);
-	if (check->verdict.result != PROBE_HEALTHY)
-		return say_unhealthy(check, text);
-	if (check->word != INIT_SILENT)
-		return say(check, true, text);
-	/* It may have been slow for a moment, in a container with a small share of a CPU. */
-	check->word = hear_init(check, check->spec.timeout_ms);
-	if (check->word == INIT_SILENT)
-		return say(check, false, "initd (pid 1) does not answer: stopped or stalled");
-	if (check->word == INIT_HEARD && read_init(check))
-		return say_leaving(check);
-	return say(check, true, text);
-}
-
-/* PID 1 first: with no words of our own it says what to ask, and nothing else has to be read. */
-static int
-prepare_and_run(struct check *check)
-{
 	struct error err;
-	bool init_leads;
 
-	(void)control_ask(&check->call, INIT_PID, CONTROL_HEALTH);
+	if (check->cmd.operands[0] && check->cmd.operands[1]) {
+		(void)error_set(&err, "%.100s: expected one TARGET", check->cmd.operands[1]);
+		return say(check, false, err.msg);
+	}
+	check->has_options = check->cmd.config_path || check->cmd.n_settings > 0;
+	check->init_fd =
+	    control_ask(CONTROL_INIT_PID, CONTROL_STATUS, INIT_PATIENCE_MS, &check->init);
+	if (check->init_fd < 0 || check->has_options) {
+		check->word =
+		    check->init_fd < 0 && check->init_fd != -EAGAIN ? INIT_ABSENT : INIT_SILENT;
+		return check_without_init(check);
+	}
+	/* Before a word of its is read. */
+	if (become_user(check, &err) < 0)
+		return say(check, false, err.msg);
 	check->word = hear_init(check, INIT_PATIENCE_MS);
-	init_leads = check->word == INIT_HEARD && !check->has_words;
-	if ((!init_leads && spec_from_config(check, &err) < 0) || become_user(check, &err) < 0)
-		return say(check, false, err.msg);
-	if (check->word == INIT_HEARD && read_init(check))
-		return say_leaving(check);
-	if (init_leads && !spec_from_init(check) && spec_from_config(check, &err) < 0)
-		return say(check, false, err.msg);
-	return run_check(check);
+	return check->word == INIT_HEARD ? check_by_init(check) : check_without_init(check);
 }
 
 int
@@ -352,13 +389,12 @@ cmd_healthcheck(int argc, char **argv, const struct proc_signals *inherited)
 	check.has_config = false;
 	check.cmd.json = false;
 	check.started_us = now_us();
-	/* It may be ended by a signal, but not by a reader who has gone. */
-	proc_set_mask(SIG_SETMASK, inherited->mask | PROC_SIGNAL_BIT(SIGPIPE), NULL);
+	/* It may be ended by a signal, but not by a reader who has gone or a file that is full. */
+	proc_set_mask(SIG_SETMASK,
+	    inherited->mask | PROC_SIGNAL_BIT(SIGPIPE) | PROC_SIGNAL_BIT(SIGXFSZ), NULL);
 	if (cmdline_parse(&check.cmd, argc, argv, CMDLINE_CONFIG | CMDLINE_JSON, &err) < 0)
 		return say(&check, false, err.msg);
-	check.has_words =
-	    check.cmd.operands[0] || check.cmd.config_path || check.cmd.n_settings > 0;
-	code = prepare_and_run(&check);
+	code = run_check(&check);
 	if (check.has_config)
 		config_free(&check.config);
 	return code;

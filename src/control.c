@@ -3,285 +3,275 @@
 #include "control.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
-	REQUESTS_AT_ONCE = 8, /* then the loop's others have their turn */
+	BACKLOG = 64,
+	REST_MS = 100,
+	ANSWERS_AT_ONCE = 8, /* then the loop's others have their turn */
 };
 
-/* @initd/PID-NAMESPACE/PID, or a negative errno where there is no /proc to name the namespace by. */
+static const char *const question_names[] = {
+	[CONTROL_STATUS] = "",
+	[CONTROL_RESTART] = "/restart",
+};
+
+/* @initd/PID-NAMESPACE/PID[/QUESTION], or a negative errno where there is no /proc to name the namespace by. */
 static int
-make_address(pid_t pid, struct sockaddr_un *address, socklen_t *length)
+make_address(
+    pid_t pid, enum control_question question, struct sockaddr_un *address, socklen_t *length)
 {
 	struct stat st;
 	int n;
 
+	*length = 0;
 	if (stat("/proc/self/ns/pid", &st) < 0)
 		return -errno;
 	*address = (struct sockaddr_un){ .sun_family = AF_UNIX };
-	n = snprintf(address->sun_path + 1, sizeof address->sun_path - 1, "initd/%llu/%d",
-	    (unsigned long long)st.st_ino, (int)pid);
+	n = snprintf(address->sun_path + 1, sizeof address->sun_path - 1, "initd/%llu/%d%s",
+	    (unsigned long long)st.st_ino, (int)pid, question_names[question]);
 	*length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n);
 	return 0;
 }
 
-/* A socket that is told who sends. */
-static int
-open_socket(int flags)
+/* ---- initd's end ---- */
+
+/* What to say to whom; 0: nothing. */
+static size_t
+make_answer(const struct control *control, enum control_question question, const struct ucred *peer,
+    char answer[CONTROL_ANSWER_SIZE])
 {
-	static const int yes = 1;
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | flags, 0);
+	uid_t self = geteuid();
 
-	if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &yes, sizeof yes) < 0) {
-		int error = errno;
-
-		(void)close(fd);
-		return -error;
-	}
-	return fd < 0 ? -errno : fd;
+	if (peer->pid == 0)
+		return 0;
+	if (peer->uid != 0 && peer->uid != self)
+		return (size_t)snprintf(answer, CONTROL_ANSWER_SIZE,
+		    CONTROL_ERROR "only root and uid %u may ask", self);
+	return control->spec.on_question(control->spec.arg, question, peer->pid, answer);
 }
 
-/* One datagram and its sender; NUL-terminated. */
-struct letter {
-	char *text;
-	size_t size;
-	ssize_t length;
-	bool is_cut;
-	struct sockaddr_un from;
-	socklen_t from_length;
-	struct ucred sender; /* pid 0: not of our PID namespace */
-};
-
-static ssize_t
-receive(int fd, struct letter *letter)
-{
-	/* No room for anything but credentials: descriptors that somebody passes are closed by the kernel. */
-	union {
-		struct cmsghdr header;
-		char bytes[CMSG_SPACE(sizeof(struct ucred))];
-	} control;
-	struct iovec piece = { .iov_base = letter->text, .iov_len = letter->size - 1 };
-	struct msghdr message = {
-		.msg_name = &letter->from,
-		.msg_namelen = sizeof letter->from,
-		.msg_iov = &piece,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof control,
-	};
-	const struct cmsghdr *header;
-
-	letter->length = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
-	if (letter->length < 0)
-		return -errno;
-	letter->text[letter->length] = '\0';
-	letter->is_cut = (message.msg_flags & MSG_TRUNC) != 0;
-	letter->from_length = message.msg_namelen;
-	letter->sender = (struct ucred){ 0 };
-	header = CMSG_FIRSTHDR(&message);
-	if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_CREDENTIALS)
-		memcpy(&letter->sender, CMSG_DATA(header), sizeof letter->sender);
-	return letter->length;
-}
-
-/* ---- PID 1's end ---- */
-
-static bool
-send_from(int fd, const struct letter *letter, const char *reply, size_t n)
-{
-	return sendto(fd, reply, n, MSG_DONTWAIT | MSG_NOSIGNAL,
-		   (const struct sockaddr *)&letter->from, letter->from_length) >= 0 ||
-	       errno != EAGAIN;
-}
-
-/*
- * Who has gone, or reads nothing, has no answer. What a peer that is connected leaves unread takes
- * all room from the socket that sent it; then others get theirs from another one.
- */
+/* One packet into an empty buffer: it fits, or the peer has gone. */
 static void
-send_reply(const struct control *control, const struct letter *letter, const char *reply, size_t n)
+answer_peer(const struct control *control, enum control_question question, int fd)
 {
-	int fd;
+	char answer[CONTROL_ANSWER_SIZE];
+	struct ucred peer = { 0 };
+	socklen_t size = sizeof peer;
+	size_t n = 0;
 
-	if (send_from(control->fd, letter, reply, n))
-		return;
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return;
-	(void)send_from(fd, letter, reply, n);
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0)
+		n = make_answer(control, question, &peer, answer);
+	if (n > 0)
+		(void)send(fd, answer, n, MSG_DONTWAIT | MSG_NOSIGNAL);
 	(void)close(fd);
 }
 
-static void
-answer(const struct control *control, const struct letter *letter)
+/* Without a descriptor to accept with, the peer would wait and the loop spin: the spare one is for that. */
+static int
+accept_peer(struct control *control, int listen_fd)
 {
-	char reply[CONTROL_REPLY_SIZE];
-	uid_t self = geteuid();
-	size_t n;
+	int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
 
-	if (letter->sender.pid == 0)
-		return;
-	if (letter->sender.uid != 0 && letter->sender.uid != self)
-		n = (size_t)snprintf(
-		    reply, sizeof reply, CONTROL_ERROR "only root and uid %u may ask", self);
-	else if (letter->is_cut || strlen(letter->text) != (size_t)letter->length)
-		n = (size_t)snprintf(reply, sizeof reply, CONTROL_ERROR "this is no request");
-	else
-		n = control->spec.on_request(
-		    control->spec.arg, letter->text, letter->sender.pid, reply, sizeof reply);
-	send_reply(control, letter, reply, n);
+	if (fd >= 0 || (errno != EMFILE && errno != ENFILE) || control->spare_fd < 0)
+		return fd;
+	(void)close(control->spare_fd);
+	control->spare_fd = -1;
+	return accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
+}
+
+static void
+keep_spare(struct control *control)
+{
+	if (control->spare_fd < 0)
+		control->spare_fd = fcntl(control->fds[0], F_DUPFD_CLOEXEC, 0);
+}
+
+static void hear(struct control *control);
+
+static void
+on_rested(uv_timer_t *timer)
+{
+	hear(timer->data);
+}
+
+/* There is no descriptor to be had, not even in place of the spare one. Better deaf for a moment than busy. */
+static void
+rest(struct control *control)
+{
+	for (int n = 0; n < CONTROL_N_QUESTIONS; n++)
+		(void)uv_poll_stop(&control->polls[n]);
+	(void)uv_timer_start(&control->retry, on_rested, REST_MS, 0);
 }
 
 static void
 on_readable(uv_poll_t *poll, int status, int events)
 {
-	const struct control *control = poll->data;
-	char request[CONTROL_REQUEST_SIZE];
-	struct letter letter = { .text = request, .size = sizeof request };
+	struct control *control = poll->data;
+	enum control_question question = (enum control_question)(poll - control->polls);
 
 	(void)status;
 	(void)events;
-	for (int i = 0; i < REQUESTS_AT_ONCE && receive(control->fd, &letter) >= 0; i++)
-		answer(control, &letter);
+	for (int i = 0; i < ANSWERS_AT_ONCE; i++) {
+		int fd = accept_peer(control, control->fds[question]);
+		int error = fd < 0 ? errno : 0;
+
+		if (error == 0)
+			answer_peer(control, question, fd);
+		keep_spare(control);
+		if (error != 0 && error != EAGAIN && error != ECONNABORTED)
+			rest(control);
+		if (error != 0)
+			return;
+	}
+}
+
+static void
+hear(struct control *control)
+{
+	for (int n = 0; n < CONTROL_N_QUESTIONS; n++)
+		(void)uv_poll_start(&control->polls[n], UV_READABLE, on_readable);
+}
+
+static int
+listen_on(enum control_question question)
+{
+	struct sockaddr_un address;
+	socklen_t length;
+	int status = make_address(getpid(), question, &address, &length), fd;
+
+	if (status < 0)
+		return status;
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	if (bind(fd, (const struct sockaddr *)&address, length) < 0 || listen(fd, BACKLOG) < 0) {
+		status = -errno;
+		(void)close(fd);
+		return status;
+	}
+	return fd;
+}
+
+/* One listening socket and its handle. */
+static int
+open_question(struct control *control, uv_loop_t *loop, int n)
+{
+	int fd = listen_on((enum control_question)n);
+	int status = fd < 0 ? fd : uv_poll_init(loop, &control->polls[n], fd);
+
+	if (status < 0) {
+		if (fd >= 0)
+			(void)close(fd);
+		return status;
+	}
+	control->fds[n] = fd;
+	control->polls[n].data = control;
+	return 0;
+}
+
+static void
+close_questions(struct control *control, int n)
+{
+	while (n-- > 0) {
+		uv_close((uv_handle_t *)&control->polls[n], NULL);
+		(void)close(control->fds[n]);
+	}
 }
 
 int
 control_start(struct control *control, uv_loop_t *loop, const struct control_spec *spec)
 {
-	struct sockaddr_un address;
-	socklen_t length = 0;
-	int status = make_address(getpid(), &address, &length);
-
 	control->spec = *spec;
-	control->fd = status < 0 ? status : open_socket(SOCK_NONBLOCK);
-	if (control->fd < 0)
-		return control->fd;
-	status = bind(control->fd, (const struct sockaddr *)&address, length) < 0 ? -errno : 0;
-	if (status == 0)
-		status = uv_poll_init(loop, &control->poll, control->fd);
-	if (status < 0) {
-		(void)close(control->fd);
-		control->fd = -1;
-		return status;
+	control->spare_fd = -1;
+	for (int n = 0; n < CONTROL_N_QUESTIONS; n++) {
+		int status = open_question(control, loop, n);
+
+		if (status < 0) {
+			close_questions(control, n);
+			return status;
+		}
 	}
-	control->poll.data = control;
-	return uv_poll_start(&control->poll, UV_READABLE, on_readable);
+	(void)uv_timer_init(loop, &control->retry); /* cannot fail */
+	control->retry.data = control;
+	keep_spare(control);
+	hear(control);
+	return 0;
 }
 
 void
 control_stop(struct control *control)
 {
-	if (control->fd < 0)
-		return;
-	uv_close((uv_handle_t *)&control->poll, NULL);
-	(void)close(control->fd);
-	control->fd = -1;
+	close_questions(control, CONTROL_N_QUESTIONS);
+	uv_close((uv_handle_t *)&control->retry, NULL);
+	if (control->spare_fd >= 0)
+		(void)close(control->spare_fd);
 }
 
 /* ---- the other end ---- */
 
 /*
- * PID 1's queue is short (net.unix.max_dgram_qlen, often 10) and may be full; a send that blocks has
- * its turn, in the order of those who wait. The kernel gives our socket a name to answer to, because
- * it is to be told who sends (unix(7), autobind).
+ * Connect, within so long, if that many others are before us. The other end need not run for that;
+ * who listens there is known before a word is said.
  */
 static int
-send_request(struct control_call *call, int flags)
+connect_to(
+    int fd, pid_t pid, enum control_question question, int timeout_ms, struct control_peer *peer)
 {
-	if (sendto(call->fd, call->request, strlen(call->request), MSG_NOSIGNAL | flags,
-		(const struct sockaddr *)&call->to, call->to_length) < 0)
-		return errno == EAGAIN ? -ETIMEDOUT : -errno;
-	call->is_sent = true;
+	/* 0 would be for ever. */
+	const struct timeval timeout = { .tv_sec = timeout_ms / 1000,
+		.tv_usec = timeout_ms % 1000 * 1000 + (timeout_ms == 0) };
+	struct sockaddr_un address;
+	struct ucred listener = { 0 };
+	socklen_t length, size = sizeof listener;
+	int status = make_address(pid, question, &address, &length);
+
+	if (status < 0)
+		return status;
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
+	if (connect(fd, (const struct sockaddr *)&address, length) < 0)
+		return -errno;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &listener, &size) < 0 || listener.pid != pid)
+		return -EPERM;
+	if (peer)
+		*peer = (struct control_peer){ listener.uid, listener.gid };
 	return 0;
 }
 
 int
-control_ask(struct control_call *call, pid_t pid, const char *request)
+control_ask(pid_t pid, enum control_question question, int timeout_ms, struct control_peer *peer)
 {
-	int status;
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), status;
 
-	call->pid = pid;
-	call->request = request;
-	call->is_sent = false;
-	call->fd = -1;
-	status = make_address(pid, &call->to, &call->to_length);
+	if (fd < 0)
+		return -errno;
+	status = connect_to(fd, pid, question, timeout_ms, peer);
 	if (status < 0)
-		return status;
-	call->fd = open_socket(0);
-	if (call->fd < 0)
-		return call->fd;
-	status = send_request(call, MSG_DONTWAIT);
-	if (status == -ETIMEDOUT)
-		return 0; /* control_wait() tries again */
-	if (status < 0)
-		control_end(call);
-	return status;
-}
-
-static int64_t
-now_ms(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-static int
-send_until(struct control_call *call, int64_t end_ms)
-{
-	int64_t left_ms = end_ms - now_ms();
-	/* 0 would be for ever. */
-	const struct timeval left = { .tv_sec = left_ms > 0 ? left_ms / 1000 : 0,
-		.tv_usec = left_ms > 0 ? left_ms % 1000 * 1000 + 1 : 1 };
-
-	(void)setsockopt(call->fd, SOL_SOCKET, SO_SNDTIMEO, &left, sizeof left);
-	return send_request(call, 0);
-}
-
-/* The next datagram, from whomever. Its length, or a negative errno. */
-static ssize_t
-receive_until(const struct control_call *call, int64_t end_ms, struct letter *letter)
-{
-	struct pollfd readable = { .fd = call->fd, .events = POLLIN };
-	int64_t left_ms = end_ms - now_ms();
-
-	if (poll(&readable, 1, left_ms > 0 ? (int)left_ms : 0) <= 0)
-		return -ETIMEDOUT;
-	return receive(call->fd, letter);
+		(void)close(fd);
+	return status < 0 ? status : fd;
 }
 
 ssize_t
-control_wait(
-    struct control_call *call, int timeout_ms, char *reply, size_t size, struct control_peer *peer)
+control_wait(int fd, int timeout_ms, char answer[CONTROL_ANSWER_SIZE])
 {
-	struct letter letter = { .size = size };
-	int64_t end_ms = now_ms() + timeout_ms;
-	int status = call->is_sent ? 0 : send_until(call, end_ms);
-	ssize_t n = status;
+	struct pollfd readable = { .fd = fd, .events = POLLIN };
+	ssize_t n;
 
-	letter.text = reply;
-	/* Anybody may send to us; that is not worth a word. */
-	do {
-		if (status == 0)
-			n = receive_until(call, end_ms, &letter);
-	} while (n >= 0 && letter.sender.pid != call->pid);
-	if (n >= 0 && peer)
-		*peer = (struct control_peer){ letter.sender.uid, letter.sender.gid };
-	return n;
-}
-
-void
-control_end(struct control_call *call)
-{
-	if (call->fd >= 0)
-		(void)close(call->fd);
-	call->fd = -1;
+	if (poll(&readable, 1, timeout_ms) == 0)
+		return -ETIMEDOUT;
+	n = recv(fd, answer, CONTROL_ANSWER_SIZE - 1, MSG_DONTWAIT | MSG_TRUNC);
+	if (n < 0)
+		return -errno;
+	if (n >= CONTROL_ANSWER_SIZE)
+		return -EMSGSIZE;
+	answer[n] = '\0';
+	return n > 0 ? n : -ECONNRESET;
 }

@@ -90,9 +90,10 @@ set_duration(const char *text, void *field)
 static bool
 set_timeout(const char *text, void *field)
 {
+	const uint64_t hour_ms = UINT64_C(60) * 60 * 1000;
 	uint64_t ms;
 
-	if (!parse_duration(text, &ms) || ms == 0)
+	if (!parse_duration(text, &ms) || ms == 0 || ms > hour_ms)
 		return false;
 	*(uint64_t *)field = ms;
 	return true;
@@ -238,7 +239,7 @@ static const struct {
 	[TYPE_COUNT] = { set_count, "a number from 0 to 1000000000" },
 	[TYPE_AMOUNT] = { set_amount, "a number from 1 to 1000000000" },
 	[TYPE_DURATION] = { set_duration, "0 or a duration such as 500ms, 2s or 1m30s" },
-	[TYPE_TIMEOUT] = { set_timeout, "a duration such as 500ms, 2s or 1m30s" },
+	[TYPE_TIMEOUT] = { set_timeout, "a duration from 1ms to 1h" },
 	[TYPE_BOOL] = { set_bool, "yes or no" },
 	[TYPE_CODES] = { set_codes, "exit codes from 0 to 255, such as 0,143" },
 	[TYPE_SIGNAL] = { set_signal, "a signal such as SIGTERM or RTMIN+3" },
@@ -645,6 +646,12 @@ options_source(const struct config *cfg, const char *section, const char *name)
 	const struct option_row *option = find_option(section, name);
 
 	return option ? cfg->settings[option - options].source : CONFIG_UNSET;
+}
+
+bool
+options_ask_server(const struct config *cfg)
+{
+	return cfg->health_start_interval_ms > 0 || cfg->health_interval_ms > 0;
 }
 
 const char *

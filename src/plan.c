@@ -135,13 +135,6 @@ plan_dirs(struct plan *plan, const struct cmdline *cmd, struct error *err)
 	return 0;
 }
 
-/* Who asks the server knows when it is ready; else it is the server's own to say. */
-static bool
-knows_when_ready(const struct config *config)
-{
-	return config->health_start_interval_ms > 0 || config->health_interval_ms > 0;
-}
-
 int
 plan_environment(struct plan *plan, char *const *vars, struct error *err)
 {
@@ -150,7 +143,7 @@ plan_environment(struct plan *plan, char *const *vars, struct error *err)
 	bool has_venv = !env_get(vars, "VIRTUAL_ENV") &&
 			agent_find_venv(config->agent_dir, plan->venv, sizeof plan->venv);
 	const char *notify_path =
-	    knows_when_ready(config) ? env_get(vars, ENV_NOTIFY_SOCKET) : NULL;
+	    options_ask_server(config) ? env_get(vars, ENV_NOTIFY_SOCKET) : NULL;
 	const struct env_spec spec = {
 		.agent_dir = config->agent_dir,
 		.host = config->host,

@@ -55,7 +55,7 @@ read_answer(struct probe *probe, uint64_t now_us)
 	char chunk[CHUNK_SIZE];
 	ssize_t n = recv(probe->fd, chunk, sizeof chunk, 0);
 
-	if (n < 0 && errno == EAGAIN)
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return wait_for(probe, POLLIN);
 	if (n < 0)
 		return conclude(probe, PROBE_UNHEALTHY, PROBE_RESET, errno, now_us);
@@ -91,7 +91,7 @@ send_request(struct probe *probe, uint64_t now_us)
 	    &spec->target, probe->verdict.address, spec->host_header, request, sizeof request);
 
 	if (send(probe->fd, request, length, MSG_NOSIGNAL) < 0) {
-		if (errno == EAGAIN)
+		if (errno == EAGAIN || errno == EINTR)
 			return wait_for(probe, POLLOUT);
 		/* It may have answered before it was asked, and closed: that is still to be read. */
 		if (errno != EPIPE && errno != ECONNRESET)
@@ -101,6 +101,21 @@ send_request(struct probe *probe, uint64_t now_us)
 	}
 	probe->is_connected = true;
 	return wait_for(probe, POLLIN);
+}
+
+/*
+ * To a port of the range that the kernel takes ours from, a TCP connection may be made to itself
+ * (simultaneous open, RFC 9293, 3.5): nobody listens there.
+ */
+static bool
+is_own_end(int fd)
+{
+	union http_address ends[2];
+	socklen_t sizes[2] = { sizeof ends[0], sizeof ends[1] };
+
+	return getsockname(fd, &ends[0].sa, &sizes[0]) == 0 &&
+	       getpeername(fd, &ends[1].sa, &sizes[1]) == 0 && sizes[0] == sizes[1] &&
+	       memcmp(&ends[0], &ends[1], sizes[0]) == 0;
 }
 
 static enum probe_result
@@ -113,6 +128,8 @@ finish_connect(struct probe *probe, uint64_t now_us)
 	if (poll(&writable, 1, 0) == 0)
 		return wait_for(probe, POLLOUT);
 	(void)getsockopt(probe->fd, SOL_SOCKET, SO_ERROR, &error, &size);
+	if (error == 0 && is_own_end(probe->fd))
+		error = ECONNREFUSED;
 	if (error != 0)
 		return not_connected(probe, error, now_us);
 	return conclude(probe, PROBE_HEALTHY, PROBE_ANSWERED, 0, now_us);

@@ -4,11 +4,13 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sys/epoll.h>
+#include <unistd.h>
 
 /*
- * One question at a time. libuv knows a poll handle by its descriptor's number, which the next
- * socket will have too, so the handle is closed first, then the descriptor, one turn of the loop
- * later in on_closed(); from there things go on.
+ * The sockets of the probes, one at a time, are watched by an epoll instance of our own, and the
+ * loop watches that: libuv aborts if the kernel has no room for one more descriptor to watch
+ * (fs.epoll.max_user_watches, which all containers of a uid share), and here it is just no answer.
  */
 
 static uint64_t
@@ -39,113 +41,69 @@ rest(struct prober *prober)
 {
 	uint64_t delay_ms = prober->is_wanted ? health_delay(&prober->health, now_ms()) : 0;
 
+	probe_close(&prober->probe);
 	prober->is_asking = false;
-	prober->is_given_up = false;
 	if (delay_ms > 0)
 		set_timer(prober, delay_ms);
 	else
 		(void)uv_timer_stop(&prober->timer);
 }
 
-static void follow(struct prober *prober);
+/* Watch the probe's socket for what it waits for; closing it ends that. */
+static void
+watch_socket(struct prober *prober, int how)
+{
+	struct probe *probe = &prober->probe;
+	struct epoll_event event = { .events = (probe->events & POLLOUT) ? EPOLLOUT : EPOLLIN };
 
-/* The verdict on this address is there, and no handle on its descriptor. */
+	if (epoll_ctl(prober->epoll_fd, how, probe->fd, &event) < 0)
+		probe->verdict = (struct probe_verdict){ .result = PROBE_ERROR,
+			.reason = PROBE_CANNOT_ASK,
+			.error = errno,
+			.address = probe->verdict.address };
+}
+
+/* As long as there is a verdict on this address: the next one, or the end. */
 static void
 settle(struct prober *prober)
 {
+	const struct probe *probe = &prober->probe;
 	enum health_fact fact;
 
-	if (probe_next(&prober->probe, now_us())) {
-		follow(prober);
+	while (probe->verdict.result != PROBE_PENDING && probe_next(&prober->probe, now_us()))
+		if (probe->verdict.result == PROBE_PENDING)
+			watch_socket(prober, EPOLL_CTL_ADD);
+	if (probe->verdict.result == PROBE_PENDING)
 		return;
-	}
-	fact = health_take(&prober->health, &prober->probe.verdict, now_ms());
+	fact = health_take(&prober->health, &probe->verdict, now_ms());
 	rest(prober);
 	if (fact != HEALTH_NOTHING)
 		prober->spec.on_fact(prober->spec.arg, fact);
 }
 
+/* Nothing is taken from our epoll instance: it is level-triggered, and there is one socket in it. */
 static void
-on_closed(uv_handle_t *handle)
-{
-	struct prober *prober = handle->data;
-
-	if (!prober->is_given_up) {
-		settle(prober);
-		return;
-	}
-	probe_close(&prober->probe);
-	rest(prober);
-}
-
-static void
-close_poll(struct prober *prober)
-{
-	(void)uv_timer_stop(&prober->timer);
-	if (!uv_is_closing((uv_handle_t *)&prober->poll))
-		uv_close((uv_handle_t *)&prober->poll, on_closed);
-}
-
-static void on_socket(uv_poll_t *poll, int status, int events);
-
-static int
-watch_socket(struct prober *prober)
-{
-	int events = (prober->probe.events & POLLOUT) ? UV_WRITABLE : UV_READABLE;
-
-	return uv_poll_start(&prober->poll, events, on_socket);
-}
-
-static void
-on_socket(uv_poll_t *poll, int status, int events)
+on_readable(uv_poll_t *poll, int status, int events)
 {
 	struct prober *prober = poll->data;
 
-	(void)status; /* a broken connection is what the probe finds out by itself */
+	(void)status;
 	(void)events;
+	if (!prober->is_asking)
+		return;
 	if (probe_go_on(&prober->probe, now_us()) == PROBE_PENDING)
-		(void)watch_socket(prober);
-	else
-		close_poll(prober);
-}
-
-/* Go on with a question that was sent, or settle it at once. */
-static void
-follow(struct prober *prober)
-{
-	int status;
-
-	if (prober->probe.verdict.result != PROBE_PENDING) {
-		settle(prober);
-		return;
-	}
-	status = uv_poll_init(prober->loop, &prober->poll, prober->probe.fd);
-	if (status < 0) {
-		prober->probe.verdict = (struct probe_verdict){
-			.result = PROBE_ERROR, .reason = PROBE_CANNOT_ASK, .error = -status
-		};
-		settle(prober);
-		return;
-	}
-	prober->poll.data = prober;
-	(void)watch_socket(prober);
+		watch_socket(prober, EPOLL_CTL_MOD);
+	settle(prober);
 }
 
 static void
 ask(struct prober *prober)
 {
 	prober->is_asking = true;
-	set_timer(prober, prober->spec.probe.timeout_ms);
-	(void)probe_start(&prober->probe, &prober->spec.probe, now_us());
-	follow(prober);
-}
-
-/* The question is on its way, and nobody wants to hear the answer. */
-static void
-give_up(struct prober *prober)
-{
-	prober->is_given_up = true;
-	close_poll(prober);
+	set_timer(prober, prober->spec.probe.timeout_ms); /* for all addresses */
+	if (probe_start(&prober->probe, &prober->spec.probe, now_us()) == PROBE_PENDING)
+		watch_socket(prober, EPOLL_CTL_ADD);
+	settle(prober);
 }
 
 static void
@@ -159,58 +117,60 @@ on_timer(uv_timer_t *timer)
 	if (!prober->is_asking) {
 		ask(prober);
 	} else if (stood_still) {
-		give_up(prober);
+		rest(prober);
 	} else {
 		(void)probe_expire(&prober->probe, now_us());
-		close_poll(prober);
+		settle(prober);
 	}
 }
 
 /* ---- the public ones ---- */
 
-void
+int
 prober_open(struct prober *prober, uv_loop_t *loop, const struct prober_spec *spec)
 {
+	int status;
+
 	prober->spec = *spec;
 	prober->loop = loop;
-	prober->is_wanted = prober->is_asking = prober->is_given_up = false;
-	prober->is_open = true;
+	prober->probe.fd = -1;
+	prober->is_wanted = prober->is_asking = false;
 	health_init(&prober->health, &spec->policy);
+	prober->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (prober->epoll_fd < 0)
+		return -errno;
+	status = uv_poll_init(loop, &prober->poll, prober->epoll_fd);
+	if (status < 0) {
+		(void)close(prober->epoll_fd);
+		return status;
+	}
+	prober->poll.data = prober;
 	(void)uv_timer_init(loop, &prober->timer); /* cannot fail */
 	prober->timer.data = prober;
+	return uv_poll_start(
+	    &prober->poll, UV_READABLE, on_readable); /* fails only while closing */
 }
 
 void
 prober_begin(struct prober *prober, uint64_t started_ms)
 {
-	if (!prober->is_open)
-		return;
 	health_begin(&prober->health, started_ms);
 	prober->is_wanted = true;
-	if (prober->is_asking)
-		give_up(prober);
-	else
-		rest(prober);
+	rest(prober);
 }
 
 void
 prober_end(struct prober *prober)
 {
-	if (!prober->is_open || !prober->is_wanted)
-		return;
 	prober->is_wanted = false;
-	if (prober->is_asking)
-		give_up(prober);
-	else
-		(void)uv_timer_stop(&prober->timer);
+	rest(prober);
 }
 
 void
 prober_close(struct prober *prober)
 {
-	if (!prober->is_open)
-		return;
 	prober_end(prober);
-	prober->is_open = false;
 	uv_close((uv_handle_t *)&prober->timer, NULL);
+	uv_close((uv_handle_t *)&prober->poll, NULL);
+	(void)close(prober->epoll_fd);
 }

@@ -51,6 +51,8 @@ static const struct field {
 	FIELD(FIELD_NUMBER, ready_after_ms, IF_READY),
 	FIELD(FIELD_NUMBER, ready_ms, IF_READY),
 	FIELD(FIELD_TEXT, last_exit, ALWAYS),
+	FIELD(FIELD_TEXT, host, ALWAYS),
+	FIELD(FIELD_AMOUNT, port, ALWAYS),
 	FIELD(FIELD_TEXT, target, ALWAYS),
 	FIELD(FIELD_TEXT, expect, ALWAYS),
 	FIELD(FIELD_TEXT, host_header, ALWAYS),

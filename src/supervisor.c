@@ -430,6 +430,8 @@ replace(struct supervisor *sv, enum life_event event, const char *reason)
 {
 	int wanted = sv->spec.config->stop_signal;
 
+	if (is_ending(sv))
+		return; /* what the server gets for its end is decided */
 	/* The first reason is the one that counts. */
 	if (sv->life.state != LIFE_RESTARTING)
 		(void)snprintf(sv->asked, sizeof sv->asked, "%s", reason);
@@ -497,6 +499,16 @@ say_ready(struct supervisor *sv)
 }
 
 static void
+say_unhealthy(struct supervisor *sv, const char *text)
+{
+	const struct health *health = &sv->prober.health;
+	bool stays = sv->spec.config->health_restarts && !health->proven;
+
+	log_line(sv->spec.log, LOG_WARN, "unhealthy: %s (%u in a row)%s", text, health->failures,
+	    stays ? "; not restarted, because it never gave an expected answer" : "");
+}
+
+static void
 on_health(void *arg, enum health_fact fact)
 {
 	struct supervisor *sv = arg;
@@ -514,8 +526,7 @@ on_health(void *arg, enum health_fact fact)
 		log_line(sv->spec.log, LOG_WARN, "health: %s", text);
 		break;
 	case HEALTH_FAILED:
-		log_line(
-		    sv->spec.log, LOG_WARN, "unhealthy: %s (%u in a row)", text, health->failures);
+		say_unhealthy(sv, text);
 		if (sv->spec.config->health_restarts && health->proven)
 			replace(sv, LIFE_EV_UNHEALTHY, "unhealthy");
 		break;
@@ -528,13 +539,7 @@ on_health(void *arg, enum health_fact fact)
 	}
 }
 
-static bool
-is_asked(const struct config *config)
-{
-	return config->health_start_interval_ms > 0 || config->health_interval_ms > 0;
-}
-
-/* Both were checked as options; a target may still be too long with its host and port. */
+/* The texts were checked as options. */
 static void
 open_prober(struct supervisor *sv)
 {
@@ -554,14 +559,19 @@ open_prober(struct supervisor *sv)
 		.on_fact = on_health,
 		.arg = sv,
 	};
+	int status;
 
-	sv->target[0] = '\0';
-	if (!http_target_spell(config->health_target, config->host, config->port, sv->target) ||
+	(void)http_target_spell(config->health_target, config->host, config->port, sv->target);
+	if (!options_ask_server(config) ||
 	    !http_target_parse(
 		&spec.probe.target, config->health_target, config->host, config->port) ||
-	    !http_expect_parse(config->health_expect, &spec.probe.expect) || !is_asked(config))
+	    !http_expect_parse(config->health_expect, &spec.probe.expect))
 		return;
-	prober_open(&sv->prober, &sv->loop, &spec);
+	status = prober_open(&sv->prober, &sv->loop, &spec);
+	if (status < 0) {
+		log_line(sv->spec.log, LOG_WARN, "cannot ask for health: %s", strerror(-status));
+		return;
+	}
 	sv->probing = true;
 	if (sv->life.state == LIFE_RUNNING)
 		prober_begin(&sv->prober, sv->life.started_ms);
@@ -606,17 +616,18 @@ copy_text(char *to, size_t size, const char *text)
 	(void)snprintf(to, size, "%s", text ? text : "");
 }
 
-/* What a healthcheck needs to ask as we do. */
 static void
 fill_target(const struct supervisor *sv, struct status *status)
 {
 	const struct config *config = sv->spec.config;
 
-	copy_text(status->state, sizeof status->state, state_text(sv));
+	copy_text(status->host, sizeof status->host, config->host);
+	status->port = config->port;
 	copy_text(status->target, sizeof status->target, sv->target);
 	copy_text(status->expect, sizeof status->expect, config->health_expect);
 	copy_text(status->host_header, sizeof status->host_header, config->health_host_header);
 	status->timeout_ms = config->health_timeout_ms;
+	status->interval_ms = config->health_interval_ms;
 }
 
 static void
@@ -636,7 +647,7 @@ fill_status(const struct supervisor *sv, struct status *status)
 		status->server_uptime_ms = now - sv->life.started_ms;
 		privs_text(sv->spec.privs, status->user, sizeof status->user);
 	}
-	status->interval_ms = sv->spec.config->health_interval_ms;
+	copy_text(status->state, sizeof status->state, state_text(sv));
 	fill_target(sv, status);
 	if (sv->probing)
 		status_take_health(status, &sv->prober.health, now);
@@ -644,36 +655,31 @@ fill_status(const struct supervisor *sv, struct status *status)
 }
 
 static size_t
-on_request(void *arg, const char *request, pid_t pid, char *reply, size_t size)
+on_question(void *arg, enum control_question question, pid_t pid, char answer[CONTROL_ANSWER_SIZE])
 {
 	struct supervisor *sv = arg;
 	struct status status = { 0 };
-	bool restarts = strcmp(request, CONTROL_RESTART) == 0;
 	char reason[32];
 	size_t n;
 
-	if (strcmp(request, CONTROL_HEALTH) == 0) {
-		fill_target(sv, &status);
-		return status_write(&status, reply);
-	}
-	if (restarts && is_ending(sv))
+	if (question == CONTROL_RESTART && is_ending(sv))
 		return (size_t)snprintf(
-		    reply, size, CONTROL_ERROR "it is %s already", state_text(sv));
-	if (!restarts && strcmp(request, CONTROL_STATUS) != 0)
-		return (size_t)snprintf(reply, size, CONTROL_ERROR "there is no such request");
+		    answer, CONTROL_ANSWER_SIZE, CONTROL_ERROR "it is %s already", state_text(sv));
 	fill_status(sv, &status);
-	n = status_write(&status, reply);
-	if (restarts) {
+	n = status_write(&status, answer);
+	if (question == CONTROL_RESTART) {
 		(void)snprintf(reason, sizeof reason, "asked by pid %d", (int)pid);
 		replace(sv, LIFE_EV_RESTART, reason);
 	}
 	return n;
 }
 
+_Static_assert((int)STATUS_TEXT_SIZE <= (int)CONTROL_ANSWER_SIZE, "a status may be no answer");
+
 static void
 open_control(struct supervisor *sv)
 {
-	const struct control_spec spec = { .on_request = on_request, .arg = sv };
+	const struct control_spec spec = { .on_question = on_question, .arg = sv };
 	int status = control_start(&sv->control, &sv->loop, &spec);
 
 	sv->has_control = status == 0;

@@ -1,16 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-/* Any datagram as a request to PID 1's end, over the real socket; any as a reply to the other end. */
+/* Any answer of initd's end, over the real sockets, as the other end takes it. */
 #include "control.h"
+#include "status.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 
-static const uint8_t *sent;
-static size_t sent_length;
+struct input {
+	const uint8_t *bytes;
+	size_t n;
+	enum control_question question;
+	unsigned asked;
+};
 
 static void
 hold(bool claim)
@@ -19,57 +24,58 @@ hold(bool claim)
 		abort();
 }
 
-/* What is passed on is what was sent, as a string; the reply is what was sent, whatever it is. */
 static size_t
-echo(void *arg, const char *request, pid_t pid, char *reply, size_t size)
+answer(void *arg, enum control_question question, pid_t pid, char text[CONTROL_ANSWER_SIZE])
 {
-	(void)arg;
-	hold(pid == getpid() && strlen(request) == sent_length);
-	hold(sent_length < CONTROL_REQUEST_SIZE && memcmp(request, sent, sent_length) == 0);
-	for (size_t i = 0; i < size; i++)
-		reply[i] = (char)(sent_length > 0 ? sent[i % sent_length] : 0);
-	return sent_length > 0 ? sent[0] * (size - 1) / 255 : 0;
+	struct input *input = arg;
+	size_t n = input->n < CONTROL_ANSWER_SIZE ? input->n : CONTROL_ANSWER_SIZE;
+
+	hold(pid == getpid() && question == input->question);
+	input->asked++;
+	memcpy(text, input->bytes, n);
+	return n;
 }
 
-/* A regular question first, whose socket then says what the input says. */
+/* What was said arrives, or it is an error; a status of it is safe to read and print. */
 static void
-say(uv_loop_t *loop, const uint8_t *bytes, size_t n)
+take(int fd, const struct input *input)
 {
-	static const char hello[] = "hello";
-	char reply[CONTROL_REPLY_SIZE];
-	struct control_call call;
-	struct control_peer peer;
-	ssize_t length;
+	char text[CONTROL_ANSWER_SIZE];
+	ssize_t length = control_wait(fd, 0, text);
+	struct status status;
 
-	sent = (const uint8_t *)hello;
-	sent_length = strlen(hello);
-	hold(control_ask(&call, getpid(), hello) == 0 && call.is_sent);
-	(void)uv_run(loop, UV_RUN_NOWAIT);
-	hold(control_wait(&call, 0, reply, sizeof reply, NULL) > 0);
-	sent = bytes;
-	sent_length = n;
-	hold(send(call.fd, bytes, n, 0) == (ssize_t)n);
-	(void)uv_run(loop, UV_RUN_NOWAIT);
-	length = control_wait(&call, 0, reply, sizeof reply, &peer);
-	hold(length >= 0 && length < CONTROL_REPLY_SIZE && reply[length] == '\0');
-	hold(peer.uid == geteuid());
-	if (n >= CONTROL_REQUEST_SIZE || memchr(bytes, '\0', n))
-		hold(strncmp(reply, CONTROL_ERROR, strlen(CONTROL_ERROR)) == 0);
-	control_end(&call);
+	if (input->n == 0 || input->n >= CONTROL_ANSWER_SIZE) {
+		hold(length == -ECONNRESET || length == -EMSGSIZE);
+		return;
+	}
+	hold(length == (ssize_t)input->n && text[length] == '\0');
+	hold(memcmp(text, input->bytes, input->n) == 0);
+	if (status_read(&status, text))
+		hold(status.n_verdicts <= HEALTH_HISTORY);
 }
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
-	static const struct control_spec spec = { .on_request = echo };
+	static struct input input;
 	static struct control control;
 	static uv_loop_t loop;
 	static bool is_open;
+	const struct control_spec spec = { .on_question = answer, .arg = &input };
+	struct control_peer peer;
+	int fd;
 
-	if (!is_open) {
+	if (!is_open)
 		hold(uv_loop_init(&loop) == 0 && control_start(&control, &loop, &spec) == 0);
-		is_open = true;
-	}
-	say(&loop, bytes, n);
+	is_open = true;
+	input = (struct input){
+		.bytes = bytes, .n = n, .question = n % 2 ? CONTROL_RESTART : CONTROL_STATUS
+	};
+	fd = control_ask(getpid(), input.question, 0, &peer);
+	hold(fd >= 0 && peer.uid == geteuid() && peer.gid == getegid());
+	(void)uv_run(&loop, UV_RUN_NOWAIT);
+	hold(input.asked == 1);
+	take(fd, &input);
+	(void)close(fd);
 	return 0;
 }

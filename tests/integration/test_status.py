@@ -435,17 +435,12 @@ def test_from_another_namespace_there_is_no_answer(running, lab):
     run = running()
     refused(subprocess.run([lab.binary, "status", "--pid", str(run.pid)], capture_output=True, text=True, timeout=20),
             69)
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    sock.bind("")
-    sock.connect(run.control_name.replace("@", "\0"))
-    for request in (b"status", b"restart", b"health", b"nonsense", b""):
-        sock.send(request)
-    # Datagrams are answered in their order.
+    for question in ("", "/restart"):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as sock:
+            sock.settimeout(10)
+            sock.connect(run.control_name.replace("@", "\0") + question)
+            assert sock.recv(65536) == b""
     assert run.status()["starts"] == 1
-    sock.setblocking(False)
-    with pytest.raises(BlockingIOError):
-        sock.recv(65536)
-    sock.close()
     assert "restarting" not in run.stderr
 
 
@@ -538,7 +533,7 @@ def attacked(initd, lab):
 
 
 @pytest.mark.parametrize("uid", [0, pytest.param(65534, marks=needs_real_root)], ids=["root", "nobody"])
-@pytest.mark.parametrize("kind", ["empty", "byte", "huge", "junk", "silent", "gone", "nameless", "descriptors"])
+@pytest.mark.parametrize("kind", ["byte", "huge", "junk", "silent", "gone", "descriptors"])
 def test_a_hostile_peer_changes_nothing(attacked, kind, uid):
     process = finish(attacked.peer(kind, uid=uid))
     assert process.returncode == 0, process
@@ -568,33 +563,17 @@ def test_a_full_queue_is_waited_for(initd, lab, words):
     assert answer.returncode == (1 if words[0] == "healthcheck" else 0), answer
 
 
-WORDS = ["", "\0", "status\0", "\0status", "sta\0tus", "status restart", "status\nrestart", "STATUS", " status",
-         "statu", "statuss", "error=", "restart\0", "x" * 63, "x" * 64, "x" * 65, "status" + " " * 60, "\xff\xfe",
-         "%s%n", "../../"]
-
-
-def test_a_wrong_word_gets_an_error(attacked):
-    process = finish(attacked.peer("words", json.dumps(WORDS)))
-    assert process.returncode == 0, process
-    answers = json.loads(process.stdout.splitlines()[1])
-    assert [word for word, answer_ in zip(WORDS, answers) if not answer_.startswith("error=")] == []
-    assert all(answer_.isascii() and answer_.count("\n") <= 1 for answer_ in answers)
-    attacked.unchanged()
-
-
-def test_the_right_words_get_lines_of_key_and_value(attacked):
-    process = finish(attacked.peer("words", json.dumps(["status", "health"])))
-    status, health = json.loads(process.stdout.splitlines()[1])
-    for text in (status, health):
-        assert all("=" in line for line in text.splitlines())
-    assert "state=running" in status.splitlines()
-    assert "state=running" in health.splitlines()
+def test_the_answer_is_lines_of_key_and_value(attacked):
+    process = finish(attacked.peer("questions", json.dumps([""])))
+    answer, = json.loads(process.stdout.splitlines()[1])
+    assert all("=" in line for line in answer.splitlines())
+    assert "state=running" in answer.splitlines()
     attacked.unchanged()
 
 
 @needs_real_root
-def test_nobody_gets_an_error_for_every_word(attacked):
-    process = finish(attacked.peer("words", json.dumps(["status", "health", "restart", "x"]), uid=65534))
+def test_nobody_gets_an_error_for_every_question(attacked):
+    process = finish(attacked.peer("questions", json.dumps(["", "/restart"]), uid=65534))
     assert process.returncode == 0, process
     assert all(text.startswith("error=") for text in json.loads(process.stdout.splitlines()[1]))
     attacked.unchanged()
@@ -643,14 +622,15 @@ def test_a_flood_of_restarts_ends_with_one_server(running, lab):
 
 @needs_real_root
 def test_descriptors_that_are_passed_while_there_is_no_room_do_no_harm(attacked):
-    limit_descriptors(attacked.run, 3)
+    # Just those that it has: one of them is kept for that.
+    limit_descriptors(attacked.run, max(map(int, os.listdir(f"/proc/{attacked.run.pid}/fd"))) + 1)
     assert finish(attacked.peer("descriptors")).returncode == 0
     limit_descriptors(attacked.run, 1024)
     attacked.unchanged()
 
 
 def test_a_thousand_status_requests_leave_nothing_behind(attacked):
-    process = finish(attacked.peer("words", json.dumps(["status"] * 1000)))
+    process = finish(attacked.peer("questions", json.dumps([""] * 1000)))
     assert process.returncode == 0, process
     attacked.unchanged()
 

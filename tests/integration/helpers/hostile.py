@@ -9,111 +9,101 @@ import os
 import random
 import signal
 import socket
+import struct
 import sys
 
 # A reply that does not come is told from one that comes late.
 PATIENCE = 5
 
 
-def peer(bind=True):
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    if bind:
-        sock.bind("")
-    sock.connect(NAME)
-    sock.settimeout(PATIENCE)
+def peer(question=""):
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    # Not settimeout(): a connect() that does not block fails where it would have to wait.
+    for option in (socket.SO_SNDTIMEO, socket.SO_RCVTIMEO):
+        sock.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", PATIENCE, 0))
+    sock.connect(NAME + question)
     return sock
 
 
-def ask(request):
-    """As a well-behaved peer: not connected, so that the reply may come from any socket of initd's."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
-        sock.bind("")
-        sock.settimeout(PATIENCE)
-        sock.sendto(request, NAME)
+def ask(question=""):
+    """As a well-behaved peer."""
+    with peer(question) as sock:
         return sock.recv(65536)
 
 
 def settle():
-    """Return when initd has read all that was sent before: what comes last is answered last."""
-    ask(b"status")
+    """Return when initd has answered all that came before: what comes last is answered last."""
+    ask()
 
 
-def send(*datagrams, bind=True):
-    sock = peer(bind)
-    for datagram in datagrams:
-        sock.send(datagram)
-
-
-def replies(*requests):
-    return [ask(request).decode("latin-1") for request in requests]
+def say(*packets):
+    """Nobody listens: initd reads nothing, and has closed its end as soon as it has answered."""
+    with peer() as sock:
+        for packet in packets:
+            try:
+                sock.send(packet)
+            except (BrokenPipeError, ConnectionResetError):
+                return
 
 
 def junk():
     rng = random.Random(3)
-    send(*(rng.randbytes(rng.choice((0, 1, 5, 63, 64, 65, 300, 5000))) for _ in range(1000)))
+    for _ in range(300):
+        say(*(rng.randbytes(rng.choice((0, 1, 5, 63, 64, 65, 300, 5000))) for _ in range(4)))
 
 
 def silent():
-    """Ask a lot, read nothing: its own queue fills."""
-    sock = peer()
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
-    for _ in range(3000):
-        sock.send(b"status")
+    """Ask a lot, read nothing, keep all open."""
+    peers = [peer() for _ in range(300)]
     settle()
+    return peers
 
 
 def fill():
     """Ask until the queue of an initd that is stopped is full, and say no more."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
-        sock.setblocking(False)
+    waiting = []
+    for _ in range(10000):
+        waiting.append(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET))
+        waiting[-1].setblocking(False)
         try:
-            for _ in range(10000):
-                sock.sendto(b"status", NAME)
+            waiting[-1].connect(NAME)
         except BlockingIOError:
             sys.exit()
     sys.exit("it never was full")
 
 
 def gone():
-    """Ask and be gone before the reply."""
+    """Ask and be gone before the answer."""
     for _ in range(300):
-        with peer() as sock:
-            sock.send(b"status")
+        peer().close()
 
 
 def descriptors():
-    sock = peer()
     null = os.open("/dev/null", os.O_RDONLY)
     for count in [1, 2, 10, 253] * 25:
         rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [null] * count))
-        sock.sendmsg([b"status"], [rights])
-        sock.recv(65536)
+        with peer() as sock:
+            try:
+                sock.sendmsg([b"status"], [rights])
+            except (BrokenPipeError, ConnectionResetError):
+                pass
 
 
-def flood():
-    sock = peer(bind=False)
+def flood(question=""):
     while True:
-        sock.send(b"status")
-
-
-def flood_of_restarts():
-    sock = peer(bind=False)
-    while True:
-        sock.send(b"restart")
+        peer(question).close()
 
 
 KINDS = {
-    "empty": lambda: send(b"", b"", b""),
-    "byte": lambda: send(b"s", b"\0", b"\xff"),
-    "huge": lambda: send(b"x" * 100_000, b"status" + b" " * 100_000, b"status\0" + b"x" * 100_000),
+    "byte": lambda: say(b"s", b"\0", b"\xff"),
+    "huge": lambda: say(b"x" * 100_000, b"x" * 100_000),
     "junk": junk,
     "silent": silent,
     "fill": fill,
     "gone": gone,
-    "nameless": lambda: send(*[b"status"] * 100, bind=False),
     "descriptors": descriptors,
     "flood": flood,
-    "flood of restarts": flood_of_restarts,
+    "flood of restarts": lambda: flood("/restart"),
 }
 
 pid, kind = sys.argv[1:3]
@@ -121,8 +111,8 @@ namespace = os.stat("/proc/self/ns/pid").st_ino
 NAME = f"\0initd/{namespace}/{pid}"
 signal.signal(signal.SIGPIPE, signal.SIG_DFL)
 print("ready", flush=True)
-if kind == "words":
-    print(json.dumps(replies(*(word.encode("latin-1") for word in json.loads(sys.argv[3])))))
+if kind == "questions":
+    print(json.dumps([ask(question).decode() for question in json.loads(sys.argv[3])]))
 else:
     KINDS[kind]()
     settle()

@@ -6,11 +6,11 @@ import socket
 import sys
 
 pid, reply = sys.argv[1:]
-sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 sock.bind(f"\0initd/{os.stat('/proc/self/ns/pid').st_ino}/{pid}")
+sock.listen()
 print("ready", flush=True)
 while True:
-    _, sender = sock.recvfrom(65536)
+    peer, _ = sock.accept()
     print("asked", flush=True)
-    if sender:
-        sock.sendto(reply.encode(), sender)
+    peer.send(reply.encode())
