@@ -13,7 +13,7 @@
 int
 notify_send(const char *path, const char *text)
 {
-	static const struct timeval patience = { .tv_usec = 100 * 1000 };
+	static const struct timeval patience = { .tv_usec = 100000 };
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	size_t length = strlen(path);
 	int fd, status = 0;
