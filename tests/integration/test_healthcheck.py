@@ -9,6 +9,7 @@ import re
 import signal
 import socket
 import struct
+import subprocess
 import threading
 import time
 from collections import namedtuple
@@ -956,3 +957,41 @@ def test_three_hundred_healthchecks_cost_initd_nothing_that_stays(serve, supervi
     assert after[0] == before[0]
     if not lab.sanitized:
         assert after[1] <= before[1] + 100
+
+
+@pytest.mark.parametrize("target, kind", [("/live", "http"), ("tcp", "tcp")])
+def test_a_target_without_a_host_is_on_the_server_that_initd_knows(serve, supervised, target, kind):
+    server = serve(answer())
+    run = supervised("-o", f"server.port={server.port}")
+    found = inside(run, target)
+    assert found.code == 0
+    assert f"{kind}://127.0.0.1:{server.port}" in found.text
+
+
+def test_a_file_that_may_not_grow_is_no_signal(serve, supervised, lab, room):
+    server = serve(answer())
+    run = supervised("-o", f"server.port={server.port}")
+    script = f"ulimit -f 0; {lab.binary} healthcheck > {room}/line; echo $?"
+    assert finish(run.enter("sh", "-c", script)).stdout == "0\n"
+
+
+LOOPBACK_UP = """
+import fcntl, os, socket, struct, sys
+with socket.socket() as sock:
+    fcntl.ioctl(sock, 0x8914, struct.pack("16sh", b"lo", 1))  # SIOCSIFFLAGS, IFF_UP
+with open("/proc/sys/net/ipv4/ip_local_port_range", "w") as file:
+    file.write("40000 40003")
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+@needs_real_root
+def test_nobody_is_healthy_by_being_connected_to_himself(lab):
+    """Linux may join a connection to a port of the ephemeral range with itself where nobody listens."""
+    checks = "for i in 1 2 3 4 5 6 7 8; do for port in 40000 40001 40002 40003; do " \
+             f"{lab.binary} healthcheck -o user.name=root tcp://127.0.0.1:$port; done; done"
+    found = subprocess.run(["unshare", "--net", lab.python, "-c", LOOPBACK_UP, "/bin/sh", "-c", checks],
+                           capture_output=True, text=True, timeout=30)
+    said = found.stdout.splitlines()
+    assert len(said) == 32, found
+    assert {line.partition(" tcp:")[0] for line in said} == {"unhealthy: connection refused by"}

@@ -604,3 +604,14 @@ def test_an_initd_that_is_not_pid_1_ends_as_one_that_is(initd):
     run.says("ready")
     run.kill(signal.SIGTERM)
     assert run.wait() == 143
+
+
+def test_a_restart_while_draining_changes_nothing_of_the_stop(initd, lab):
+    run = initd("-o", "server.drain_delay=300ms", "-o", "signals.SIGHUP=restart",
+                *lab.helper("record_signals.py", int(signal.SIGINT)))
+    run.says("ready")
+    run.kill(signal.SIGINT)
+    run.logs("stopping: SIGINT")
+    run.kill(signal.SIGHUP)
+    assert run.wait() == 0
+    assert f"got {signal.SIGINT:d}" in run.stdout and f"got {signal.SIGTERM:d}" not in run.stdout
