@@ -248,38 +248,52 @@ key_is(const char *key, const char *line, size_t length)
 	return strlen(key) == length && memcmp(key, line, length) == 0;
 }
 
+/* The field of this name; N_FIELDS if there is none. They come in their order, so it is looked for from `next` on. */
+static size_t
+find_field(size_t next, const char *line, size_t length)
+{
+	for (size_t i = 0; i < N_FIELDS; i++)
+		if (key_is(fields[(next + i) % N_FIELDS].key, line, length))
+			return (next + i) % N_FIELDS;
+	return N_FIELDS;
+}
+
 static bool
-read_line(struct status *status, const char *line, size_t length)
+read_line(struct status *status, const char *line, size_t length, size_t *next)
 {
 	const char *equals = memchr(line, '=', length);
 	size_t key_length = equals ? (size_t)(equals - line) : 0;
 	size_t value_length = equals ? length - key_length - 1 : 0;
-	const struct field *field = fields;
 	char value[HTTP_TARGET_TEXT_SIZE]; /* the longest there is */
 	bool is_verdict;
+	size_t found;
 
 	if (!equals)
 		return false;
 	is_verdict = key_is(verdict_key, line, key_length);
-	while (!is_verdict && field < fields + N_FIELDS && !key_is(field->key, line, key_length))
-		field++;
-	if (field == fields + N_FIELDS)
+	found = is_verdict ? 0 : find_field(*next, line, key_length);
+	if (found == N_FIELDS)
 		return true;
 	if (value_length >= sizeof value)
 		return false;
 	memcpy(value, equals + 1, value_length);
 	value[value_length] = '\0';
-	return is_verdict ? read_verdict(status, value) : read_value(status, field, value);
+	if (is_verdict)
+		return read_verdict(status, value);
+	*next = found + 1;
+	return read_value(status, &fields[found], value);
 }
 
 bool
 status_read(struct status *status, const char *text)
 {
+	size_t next = 0;
+
 	memset(status, 0, sizeof *status);
 	while (*text) {
 		size_t length = strcspn(text, "\n");
 
-		if (!read_line(status, text, length))
+		if (!read_line(status, text, length, &next))
 			return false;
 		text += length + (text[length] == '\n');
 	}
