@@ -175,7 +175,7 @@ fuzz: $(FUZZ:%=build/fuzz/fuzz_%)
 	    echo "fuzz_$$name: $$(sed -n 's/^stat::number_of_executed_units: *//p' build/fuzz/$$name.log) inputs"; \
 	done
 
-build/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $$(addprefix src/,$$(addsuffix .c,$$(NEEDS_$$*))) $(wildcard include/*.h)
+build/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $$(addprefix src/,$$(addsuffix .c,$$(NEEDS_$$*))) $(wildcard include/*.h tests/fuzz/*.h)
 	@mkdir -p $(@D)
 	$(call say,FUZZ,$@)
 	$(Q)clang $(CPPFLAGS_OURS) $(LIB_CFLAGS) -std=c17 -g -O1 -fsanitize=fuzzer,address,undefined \
@@ -247,14 +247,14 @@ run: deps
 	    -o server.working_dir=$(CURDIR)/tests/agent/src -o user.name=$(OWNER)
 
 lint:
-	clang-format --dry-run -Werror src/*.c include/*.h tests/unit/*.[ch] tests/fuzz/*.c tests/bench/*.[ch]
+	clang-format --dry-run -Werror src/*.c include/*.h tests/unit/*.[ch] tests/fuzz/*.[ch] tests/bench/*.[ch]
 	for file in src/*.c; do clang-tidy --quiet $$file -- -std=c17 $(CPPFLAGS_OURS) $(LIB_CFLAGS) 2>/dev/null || exit 1; done
 	cppcheck --std=c11 --enable=warning,style,performance,portability --suppress=missingIncludeSystem \
 	    --suppress=variableScope --suppress=ctuuninitvar --suppress=ctuPointerArith --suppress=unreadVariable:src/plan.c --quiet --error-exitcode=1 -Iinclude -D_GNU_SOURCE src/
 	shellcheck tests/*.sh .ci/run
 
 format:
-	clang-format -i src/*.c include/*.h tests/unit/*.[ch] tests/fuzz/*.c tests/bench/*.[ch]
+	clang-format -i src/*.c include/*.h tests/unit/*.[ch] tests/fuzz/*.[ch] tests/bench/*.[ch]
 
 install: all
 	install -D -m 755 $(OUT)/initd $(DESTDIR)$(PREFIX)/bin/initd

@@ -9,7 +9,6 @@
 #ifndef INITD_CONTROL_H
 #define INITD_CONTROL_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 #include <uv.h>

@@ -23,6 +23,10 @@ enum {
 /* What is asked for where nobody says it. */
 #define HTTP_DEFAULT_PATH "/health"
 
+/* What a target looks like, for messages. */
+#define HTTP_TARGET_FORMS                                                                          \
+	"/path, http://ADDRESS[:PORT][/path], tcp, tcp://ADDRESS:PORT or unix:SOCKET[:/path]"
+
 union http_address {
 	struct sockaddr sa;
 	struct sockaddr_in in;

@@ -231,9 +231,7 @@ set_target(
 
 	if (http_target_parse(&check->spec.target, target ? target : otherwise, host, port))
 		return 0;
-	return error_set(err,
-	    "%.200s: expected /path, http://ADDRESS[:PORT][/path], tcp, tcp://ADDRESS:PORT or unix:SOCKET[:/path]",
-	    target ? target : otherwise);
+	return error_set(err, "%.200s: expected " HTTP_TARGET_FORMS, target ? target : otherwise);
 }
 
 static int
@@ -313,11 +311,11 @@ check_by_config(struct check *check)
 	if (init_is_leaving(check))
 		return say_leaving(check);
 	ask_server(check);
-	if (check->verdict.result == PROBE_HEALTHY && check->word == INIT_SILENT)
+	if (check->verdict.result == PROBE_HEALTHY && check->word == INIT_SILENT) {
 		check->word = hear_init(check, check->spec.timeout_ms);
-	if (check->word == INIT_SILENT)
-		return check->verdict.result == PROBE_HEALTHY ? say_silent(check)
-							      : say_verdict(check);
+		if (check->word == INIT_SILENT)
+			return say_silent(check);
+	}
 	return init_is_leaving(check) ? say_leaving(check) : say_verdict(check);
 }
 

@@ -402,6 +402,11 @@ def become_root():
         os.execvp("unshare", ["unshare", "--user", "--map-root-user", sys.executable, *sys.argv])
 
 
+def machine():
+    """Where it was measured."""
+    return {"machine": platform.machine(), "kernel": platform.release(), "cpus": os.cpu_count()}
+
+
 def main():
     options = parse_options()
     become_root()
@@ -416,8 +421,7 @@ def main():
     for line in [*(f"skipped {name}: {reason}" for name, reason in skipped.items()), *notes]:
         print(line)
     if options.json:
-        machine = {"machine": platform.machine(), "kernel": platform.release(), "cpus": os.cpu_count()}
-        text = json.dumps({"machine": machine, "inits": table, "skipped": skipped, "notes": notes}, indent=2)
+        text = json.dumps({"machine": machine(), "inits": table, "skipped": skipped, "notes": notes}, indent=2)
         options.json.write_text(text + "\n")
     if options.gate:
         return 0 if print_gate(COUNT_LIMITS if counts else LIMITS, table) else 1

@@ -6,7 +6,6 @@ import argparse
 import contextlib
 import json
 import os
-import platform
 import re
 import shutil
 import statistics
@@ -17,7 +16,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from figures import BUILDS, ENVIRONMENT, GATED, HERE, OUT, cell, kilobytes_of, output_of, snapshot, status_of
+from figures import (BUILDS, ENVIRONMENT, GATED, HERE, OUT, become_root, cell, kilobytes_of, machine, output_of,
+                     snapshot, status_of)
 
 URL = "http://127.0.0.1:8000/health"
 PYTHON_CODE = f"import urllib.request as r; r.urlopen('{URL}', timeout=2)"
@@ -384,12 +384,6 @@ def parse_options():
     return options
 
 
-def become_root():
-    """Namespaces need root, be it that of a user namespace."""
-    if os.geteuid() != 0:
-        os.execvp("unshare", ["unshare", "--user", "--map-root-user", sys.executable, *sys.argv])
-
-
 def measure_all(options, initd, serve, checks):
     """What one measure cannot do here becomes a note, and the others go on."""
     table, pid1, notes = {check.name: {} for check in checks}, {}, []
@@ -427,8 +421,7 @@ def main():
     for line in [*(f"skipped {name}: {reason}" for name, reason in skipped.items()), *notes]:
         print(line)
     if options.json:
-        machine = {"machine": platform.machine(), "kernel": platform.release(), "cpus": os.cpu_count()}
-        figures = {"machine": machine, "server": server_name, "checks": table, "pid1": pid1, "skipped": skipped}
+        figures = {"machine": machine(), "server": server_name, "checks": table, "pid1": pid1, "skipped": skipped}
         options.json.write_text(json.dumps(figures | {"notes": notes}, indent=2) + "\n")
     if options.gate:
         return 0 if print_gate(COUNT_LIMITS if options.gate == "counts" else LIMITS, table | pid1) else 1

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Any answer of initd's end, over the real sockets, as the other end takes it. */
 #include "control.h"
+#include "hold.h"
 #include "status.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -16,13 +16,6 @@ struct input {
 	enum control_question question;
 	unsigned asked;
 };
-
-static void
-hold(bool claim)
-{
-	if (!claim)
-		abort();
-}
 
 static size_t
 answer(void *arg, enum control_question question, pid_t pid, char text[CONTROL_ANSWER_SIZE])

@@ -1,18 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Any bytes as an answer, in any parts; any text as a target, a Host header and a list of codes. */
+#include "hold.h"
 #include "http.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
-
-static void
-hold(bool claim)
-{
-	if (!claim)
-		abort();
-}
 
 /* Cut where its own bytes say, it is the same answer. */
 static void

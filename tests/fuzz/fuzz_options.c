@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Any text as the value of each option, and as a configuration file. */
 #include "config.h"
+#include "hold.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -8,13 +9,6 @@
 #include <unistd.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
-
-static void
-hold(bool claim)
-{
-	if (!claim)
-		abort();
-}
 
 /* All that was set can be printed; then let go of it. */
 static void

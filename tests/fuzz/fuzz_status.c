@@ -1,18 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Any text as a status: what is read writes, reads back equal and can be printed. */
+#include "hold.h"
 #include "status.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
-
-static void
-hold(bool claim)
-{
-	if (!claim)
-		abort();
-}
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
