@@ -24,4 +24,12 @@ bool agent_find_venv(const char *agent_dir, char *venv, size_t size);
  */
 int agent_find_module(const char *agent_dir, char *module, size_t size, struct error *err);
 
+/*
+ * Does this command run something of agent_dir? That is: a module of it after -m, `X.y` or `X.y:app`
+ * in a word, a FILE.py in it, or a program that is a script (#!, `program` is its path or NULL)
+ * which names such a module, as console scripts and shell entrypoints do. X counts if agent_dir has
+ * X.py or X/.
+ */
+bool agent_is_run_by(const char *agent_dir, char *const *argv, const char *program);
+
 #endif

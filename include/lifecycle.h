@@ -13,8 +13,10 @@ enum life_state {
 	LIFE_STOPPING,   /* signalled; when the server ends, initd does */
 	LIFE_RESTARTING, /* signalled; when the server ends, another one is started */
 	LIFE_CLEARING, /* the server is gone; what it left in its group goes before the next one comes */
-	LIFE_BACKOFF, /* waiting before the next start */
-	LIFE_ENDING,  /* the server is gone for good; what is left gets SIGTERM and a second */
+	LIFE_SETTLING, /* the server is gone; the next one comes when the watched tree is quiet */
+	LIFE_WAITING,  /* the server failed in a dev container; the next one comes with a change */
+	LIFE_BACKOFF,  /* waiting before the next start */
+	LIFE_ENDING,   /* the server is gone for good; what is left gets SIGTERM and a second */
 	LIFE_DONE,
 	LIFE_N_STATES,
 };
@@ -29,6 +31,8 @@ enum life_event {
 	LIFE_EV_STOP,      /* somebody wants initd to end */
 	LIFE_EV_RESTART,   /* somebody wants a new server */
 	LIFE_EV_UNHEALTHY, /* the server answers no more: replace it, as if it had ended in failure */
+	LIFE_EV_CHANGED,   /* a watched file has changed: a new server, once the tree is quiet */
+	LIFE_EV_QUIET,     /* it is quiet again */
 	LIFE_EV_DEADLINE, /* what LIFE_ARM asked for */
 	LIFE_N_EVENTS,
 };
@@ -58,6 +62,8 @@ struct life_policy {
 	uint64_t drain_delay_ms;
 	uint64_t stop_timeout_ms;    /* 0: never SIGKILL; the orchestrator decides */
 	uint64_t restart_timeout_ms; /* the same for a restart, and for a server that hangs */
+	bool waits;                  /* where a failure would end initd, wait for a change */
+	uint64_t change_timeout_ms;  /* restart_timeout_ms for CHANGED */
 };
 
 /* Copyable and comparable; everything the next step depends on. */
@@ -69,10 +75,13 @@ struct lifecycle {
 	bool killed;  /* SIGKILL was sent in this STOPPING or RESTARTING */
 	/* this STOPPING or RESTARTING is for UNHEALTHY: a failure, whatever code it ends with */
 	bool unhealthy;
+	bool unsettled;    /* CHANGED was said, QUIET not yet: no server is started */
+	bool failed;       /* this CLEARING leads to WAITING */
 	unsigned restarts; /* by policy, since a server last lived for LIFE_STABLE_MS */
 	unsigned refusals; /* in a row */
 	uint64_t started_ms;
-	uint64_t delay_ms; /* before the next start */
+	uint64_t delay_ms;   /* before the next start */
+	uint64_t timeout_ms; /* that the server was last given to stop; 0: none */
 };
 
 enum {

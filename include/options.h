@@ -44,6 +44,20 @@ struct signal_rule {
 	struct config_setting setting;
 };
 
+/* watch.enabled */
+enum config_watch {
+	CONFIG_WATCH_AUTO, /* if this is a dev container */
+	CONFIG_WATCH_NO,
+	CONFIG_WATCH_YES,
+};
+
+/* watch.backend */
+enum config_watch_backend {
+	CONFIG_WATCH_BACKEND_AUTO,
+	CONFIG_WATCH_BACKEND_INOTIFY,
+	CONFIG_WATCH_BACKEND_POLL,
+};
+
 /* One env.NAME. */
 struct config_env {
 	const char *name;
@@ -79,6 +93,13 @@ struct config {
 	uint64_t health_timeout_ms, health_start_interval_ms, health_interval_ms;
 	unsigned health_retries;
 	bool health_restarts; /* on_failure */
+
+	enum config_watch watch;
+	enum config_watch_backend watch_backend;
+	const char *watch_paths; /* NULL: agent_dir; else comma-separated */
+	const char *watch_include, *watch_ignore;
+	uint64_t watch_poll_interval_ms, watch_settle_ms, watch_settle_removed_ms;
+	uint64_t watch_stop_timeout_ms;
 
 	size_t n_env;
 

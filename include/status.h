@@ -17,7 +17,7 @@ enum {
 /* Durations in ms up to the moment it was written; "" and 0: there is none. */
 struct status {
 	char version[16];
-	/* starting, ready, running, unhealthy, draining, stopping, restarting, backoff, ending */
+	/* starting, ready, running, unhealthy, draining, stopping, restarting, waiting, backoff, ending */
 	char state[16];
 	uint64_t initd_pid, uptime_ms;
 	uint64_t pid; /* of the server */
@@ -38,6 +38,11 @@ struct status {
 	uint64_t n_verdicts;
 	/* Newest first; at_ms is how long ago. */
 	struct health_entry verdicts[HEALTH_HISTORY];
+	/* Where files are watched; the last change that restarted the server, and how long ago. */
+	char watch_paths[256], watch_backend[16];
+	uint64_t watch_directories, watch_files, watch_restarts;
+	char last_change[288];
+	uint64_t last_change_ms;
 	/* Of the server; filled in by the reader. */
 	uint64_t memory_kb, memory_peak_kb;
 };

@@ -5,8 +5,10 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -125,4 +127,117 @@ agent_find_module(const char *agent_dir, char *module, size_t size, struct error
 	if ((size_t)snprintf(module, size, "%s", found) >= size)
 		return error_set(err, "%.80s: the name is too long", found);
 	return 0;
+}
+
+/* ---- what a command runs ---- */
+
+enum {
+	SCRIPT_BYTES = 4096, /* of a program's text that are read */
+	WORD_SIZE = 256,
+};
+
+/* Does a module of this name live in agent_dir: X.py, or a directory X? */
+static bool
+has_module(const char *agent_dir, const char *name)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	if (!is_identifier(name))
+		return false;
+	if (snprintf(path, sizeof path, "%s/%s.py", agent_dir, name) < (int)sizeof path &&
+	    stat(path, &st) == 0)
+		return true;
+	return snprintf(path, sizeof path, "%s/%s", agent_dir, name) < (int)sizeof path &&
+	       agent_check_dir(path) == 0;
+}
+
+static bool
+is_file_in(const char *agent_dir, const char *word)
+{
+	char dir[PATH_MAX], path[PATH_MAX];
+	size_t length = strlen(word);
+
+	if (length <= 3 || strcmp(word + length - 3, ".py") != 0 || !realpath(agent_dir, dir) ||
+	    !realpath(word, path))
+		return false;
+	length = strlen(dir);
+	return strncmp(path, dir, length) == 0 && path[length] == '/';
+}
+
+/* What makes the next word a module, however it looks. */
+static bool
+introduces_module(const char *word)
+{
+	static const char words[][8] = { "-m", "--app", "from", "import" };
+
+	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+		if (strcmp(word, words[i]) == 0)
+			return true;
+	return false;
+}
+
+/* X.y, X:app, or X alone where a module is due. */
+static bool
+names_module(const char *agent_dir, char *word, bool is_due)
+{
+	size_t length = strcspn(word, ".:");
+	bool has_more = word[length] != '\0' && word[length + 1] != '\0';
+
+	if (!has_more && !is_due)
+		return false;
+	word[length] = '\0';
+	return has_module(agent_dir, word);
+}
+
+/* Each word of a command or script; quotes and operators of a shell or of Python separate them. */
+static bool
+text_names_module(const char *agent_dir, const char *text, bool *is_due)
+{
+	static const char separators[] = " \t\r\n'\"`;&|()<>=,[]{}";
+	char word[WORD_SIZE];
+
+	while (*(text += strspn(text, separators))) {
+		size_t length = strcspn(text, separators);
+
+		if (length < sizeof word) {
+			memcpy(word, text, length);
+			word[length] = '\0';
+			if (is_file_in(agent_dir, word))
+				return true;
+			if (introduces_module(word))
+				*is_due = true;
+			else if (names_module(agent_dir, word, *is_due))
+				return true;
+			else
+				*is_due = false;
+		}
+		text += length;
+	}
+	return false;
+}
+
+static bool
+script_names_module(const char *agent_dir, const char *program)
+{
+	char text[SCRIPT_BYTES + 1];
+	int fd = open(program, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, SCRIPT_BYTES);
+	bool is_due = false;
+
+	if (fd >= 0)
+		(void)close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	return strncmp(text, "#!", 2) == 0 && text_names_module(agent_dir, text, &is_due);
+}
+
+bool
+agent_is_run_by(const char *agent_dir, char *const *argv, const char *program)
+{
+	bool is_due = false;
+
+	for (char *const *word = argv; *word; word++)
+		if (is_file_in(agent_dir, *word) || text_names_module(agent_dir, *word, &is_due))
+			return true;
+	return program && script_names_module(agent_dir, program);
 }

@@ -9,6 +9,7 @@
 #include "log.h"
 #include "plan.h"
 #include "proc.h"
+#include "watch_auto.h"
 
 #include <limits.h>
 #include <signal.h>
@@ -171,6 +172,30 @@ check_health(struct report *report, const struct plan *plan)
 }
 
 static void
+check_watch(struct report *report, const struct plan *plan)
+{
+	char why[640];
+
+	if (!plan->env.vars || !plan->argv)
+		return;
+	switch (watch_auto_decide(&plan->config, plan->argv, plan->env.vars, why, sizeof why)) {
+	case WATCH_ON:
+		add_finding(report, "watch", 0, "on: %s", *why ? why : "watch.enabled is yes");
+		break;
+	case WATCH_ONE_SHOT:
+		add_finding(
+		    report, "watch", 0, "off: %s, but the command names no module there", why);
+		break;
+	case WATCH_OFF:
+		add_finding(report, "watch", 0, "off%s",
+		    plan->config.watch == CONFIG_WATCH_AUTO
+			? ": no editable install points to server.agent_dir"
+			: ": watch.enabled is no");
+		break;
+	}
+}
+
+static void
 check_limits(struct report *report)
 {
 	struct error err;
@@ -192,6 +217,7 @@ print_report(struct report *report, struct plan *plan, const struct cmdline *cmd
 	check_command(report, plan, cmd);
 	check_port(report, plan);
 	check_health(report, plan);
+	check_watch(report, plan);
 	check_limits(report);
 	if (report->json)
 		(void)printf("\n  ],\n  \"exit_code\": %d\n}\n", report->code);

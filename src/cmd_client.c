@@ -92,7 +92,7 @@ wait_for_successor(pid_t pid, uint64_t starts, struct log *log)
 			return EXIT_CODE_UNHEALTHY;
 		}
 		if (status.starts > starts + 1 || is_in_state(&status, "backoff") ||
-		    is_in_state(&status, "ending")) {
+		    is_in_state(&status, "waiting") || is_in_state(&status, "ending")) {
 			log_line(log, LOG_ERROR, "%s: %s",
 			    status.starts == starts ? "no new server was started"
 						    : "the new server ended",

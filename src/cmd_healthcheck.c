@@ -288,7 +288,12 @@ ask_server(struct check *check)
 static int
 say_verdict(const struct check *check)
 {
-	bool waits = check->word == INIT_HEARD && strcmp(check->status.state, "backoff") == 0;
+	static const struct {
+		char state[8], text[72];
+	} reasons[] = {
+		{ "backoff", "; it ended, and initd waits before it starts it again" },
+		{ "waiting", "; it ended, and initd waits for a change before it starts it again" },
+	};
 	char text[LINE_SIZE];
 	size_t n;
 
@@ -296,9 +301,9 @@ say_verdict(const struct check *check)
 	if (check->verdict.result == PROBE_HEALTHY)
 		return say(check, true, text);
 	n = strlen(text);
-	if (waits)
-		(void)snprintf(text + n, sizeof text - n,
-		    "; it ended, and initd waits before it starts it again");
+	for (size_t i = 0; check->word == INIT_HEARD && i < sizeof reasons / sizeof reasons[0]; i++)
+		if (strcmp(check->status.state, reasons[i].state) == 0)
+			(void)snprintf(text + n, sizeof text - n, "%s", reasons[i].text);
 	return say(check, false, text);
 }
 

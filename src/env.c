@@ -16,7 +16,7 @@ enum {
 	N_OURS = 9,       /* AGENT_DIR HOST PORT VIRTUAL_ENV PATH HOME USER LOGNAME LISTEN_PID */
 };
 
-/* The value, if the variable has this name. Every variable is asked for many names, most differ in the first byte. */
+/* The value, if the variable has this name. */
 static const char *
 value_if(const char *var, const char *name)
 {
@@ -27,14 +27,16 @@ value_if(const char *var, const char *name)
 	return *name == '\0' && *var == '=' ? var + 1 : NULL;
 }
 
+/* Every variable is asked for many names, before the server starts; most differ in the first byte. */
 const char *
 env_get(char *const *vars, const char *name)
 {
-	const char *value = NULL;
+	const char *value;
 
-	for (; *vars && !value; vars++)
-		value = value_if(*vars, name);
-	return value;
+	for (char first = *name; *vars; vars++)
+		if (**vars == first && (value = value_if(*vars, name)))
+			return value;
+	return NULL;
 }
 
 uint64_t
@@ -63,13 +65,14 @@ number_text(unsigned n, char buf[NUMBER_SIZE])
 static void
 unset(struct env *env, const char *name)
 {
-	size_t kept = 0;
+	char *const *end = env->vars + env->n;
+	char **kept = env->vars;
 
-	for (size_t i = 0; i < env->n; i++)
-		if (!value_if(env->vars[i], name))
-			env->vars[kept++] = env->vars[i];
-	env->n = kept;
-	env->vars[kept] = NULL;
+	for (char **var = env->vars; var < end; var++)
+		if (**var != *name || !value_if(*var, name))
+			*kept++ = *var;
+	env->n = (size_t)(kept - env->vars);
+	*kept = NULL;
 }
 
 /* Put a variable whose text begins at `var` and ends where the next one can. */

@@ -15,6 +15,8 @@ static const char *const names[LIFE_N_STATES] = {
 	[LIFE_STOPPING] = "stopping",
 	[LIFE_RESTARTING] = "restarting",
 	[LIFE_CLEARING] = "clearing",
+	[LIFE_SETTLING] = "settling",
+	[LIFE_WAITING] = "waiting",
 	[LIFE_BACKOFF] = "backoff",
 	[LIFE_ENDING] = "ending",
 	[LIFE_DONE] = "done",
@@ -57,6 +59,8 @@ spawn(struct lifecycle *life)
 {
 	life->killed = false;
 	life->unhealthy = false;
+	life->unsettled = false;
+	life->failed = false;
 	return go(life, LIFE_RUNNING, LIFE_SPAWN | LIFE_DISARM);
 }
 
@@ -67,10 +71,14 @@ end(struct lifecycle *life, int code)
 	return go_with_deadline(life, LIFE_ENDING, LIFE_SWEEP, LIFE_GRACE_MS);
 }
 
-/* Wait life->delay_ms, if any, then start. */
+/* Nothing is left of the last server: wait for what has to be waited for, then start. */
 static struct life_step
-back_off(struct lifecycle *life)
+start_again(struct lifecycle *life)
 {
+	if (life->unsettled)
+		return go(life, LIFE_SETTLING, LIFE_DISARM);
+	if (life->failed)
+		return go(life, LIFE_WAITING, LIFE_DISARM);
 	if (life->delay_ms == 0)
 		return spawn(life);
 	return go_with_deadline(life, LIFE_BACKOFF, 0, life->delay_ms);
@@ -112,6 +120,37 @@ forgive(struct lifecycle *life, uint64_t now_ms)
 		life->restarts = 0;
 }
 
+/* What the last server left in its group goes first. */
+static struct life_step
+clear(struct lifecycle *life)
+{
+	return go_with_deadline(life, LIFE_CLEARING, LIFE_CLEAR, LIFE_GRACE_MS);
+}
+
+/* The server failed for good: in a dev container until a change. */
+static struct life_step
+give_up(struct lifecycle *life, int code)
+{
+	if (!life->policy.waits || code == EXIT_CODE_OK)
+		return end(life, code);
+	life->exit_code = code;
+	life->restarts = 0;
+	life->failed = true;
+	return clear(life);
+}
+
+/* New code: no back-off, and it starts with a clean slate. Without a server there is nothing to stop. */
+static struct life_step
+changed(struct lifecycle *life)
+{
+	life->unsettled = true;
+	life->failed = false;
+	life->unhealthy = false;
+	life->delay_ms = 0;
+	life->restarts = 0;
+	return stay();
+}
+
 /* The server ended and nobody had asked for it. */
 static struct life_step
 ended_by_itself(struct lifecycle *life, int code, uint64_t now_ms)
@@ -119,10 +158,10 @@ ended_by_itself(struct lifecycle *life, int code, uint64_t now_ms)
 	forgive(life, now_ms);
 	life->exit_code = code;
 	if (!policy_restarts(life, code))
-		return end(life, code);
+		return give_up(life, code);
 	life->delay_ms = restart_delay(life);
 	life->restarts++;
-	return go_with_deadline(life, LIFE_CLEARING, LIFE_CLEAR, LIFE_GRACE_MS);
+	return clear(life);
 }
 
 /* The system has nothing to start a process with; that may pass, unlike a bad command. */
@@ -151,6 +190,7 @@ failed(struct lifecycle *life, int code, uint64_t now_ms)
 static struct life_step
 ask(struct lifecycle *life, enum life_state state, uint64_t timeout_ms)
 {
+	life->timeout_ms = timeout_ms;
 	if (timeout_ms == 0)
 		return go(life, state, LIFE_SIGNAL | LIFE_DISARM);
 	return go_with_deadline(life, state, LIFE_SIGNAL, timeout_ms);
@@ -168,6 +208,14 @@ static struct life_step
 restart(struct lifecycle *life)
 {
 	return ask(life, LIFE_RESTARTING, life->policy.restart_timeout_ms);
+}
+
+/* The same for new code. */
+static struct life_step
+restart_changed(struct lifecycle *life)
+{
+	(void)changed(life);
+	return ask(life, LIFE_RESTARTING, life->policy.change_timeout_ms);
 }
 
 /* It hangs: as if it had ended in failure, but it still has to be stopped. Nobody needs a drain. */
@@ -234,8 +282,11 @@ in_running(struct lifecycle *life, enum life_event event, int code, uint64_t now
 		return restart(life);
 	case LIFE_EV_UNHEALTHY:
 		return replace(life, now_ms);
+	case LIFE_EV_CHANGED:
+		return restart_changed(life);
 	case LIFE_EV_START:
 	case LIFE_EV_GONE:
+	case LIFE_EV_QUIET:
 	case LIFE_EV_DEADLINE:
 	case LIFE_N_EVENTS:
 		break;
@@ -258,13 +309,22 @@ in_stopping(struct lifecycle *life, enum life_event event, int code)
 {
 	switch (event) {
 	case LIFE_EV_EXITED:
-		return end(life, final_code(life, code));
+		/* One that hung too often has failed; any other was told to stop. */
+		code = final_code(life, code);
+		return life->unhealthy ? give_up(life, code) : end(life, code);
 	case LIFE_EV_STOP:
 		/* Said again: passed on again, because a second signal means "at once" to many servers. */
 		return (struct life_step){ .actions = LIFE_SIGNAL };
 	case LIFE_EV_DEADLINE:
 		/* Even SIGKILL can be outlived, in the kernel or under a debugger. We do not wait for that. */
 		return life->killed ? end(life, EXIT_CODE_KILLED) : kill_group(life);
+	case LIFE_EV_CHANGED:
+		/* One that hung is replaced all the same, if it was not stopped for good. */
+		if (life->unhealthy) {
+			(void)changed(life);
+			life->state = LIFE_RESTARTING;
+		}
+		return stay();
 	case LIFE_EV_START:
 	case LIFE_EV_SPAWNED:
 	case LIFE_EV_REFUSED:
@@ -272,6 +332,7 @@ in_stopping(struct lifecycle *life, enum life_event event, int code)
 	case LIFE_EV_GONE:
 	case LIFE_EV_RESTART:
 	case LIFE_EV_UNHEALTHY:
+	case LIFE_EV_QUIET:
 	case LIFE_N_EVENTS:
 		break;
 	}
@@ -286,13 +347,19 @@ in_restarting(struct lifecycle *life, enum life_event event, int code)
 		life->exit_code = final_code(life, code);
 		life->delay_ms = life->unhealthy ? restart_delay(life) : 0;
 		life->restarts += life->unhealthy;
-		return go_with_deadline(life, LIFE_CLEARING, LIFE_CLEAR, LIFE_GRACE_MS);
+		return clear(life);
 	case LIFE_EV_STOP:
 		return stop_wins(life);
 	case LIFE_EV_DEADLINE:
 		return life->killed ? stay() : kill_group(life);
 	case LIFE_EV_RESTART:
 		life->unhealthy = false; /* who wants it now need not wait for a back-off */
+		life->unsettled = false;
+		return stay();
+	case LIFE_EV_CHANGED:
+		return changed(life);
+	case LIFE_EV_QUIET:
+		life->unsettled = false;
 		return stay();
 	case LIFE_EV_START:
 	case LIFE_EV_SPAWNED:
@@ -313,15 +380,22 @@ in_clearing(struct lifecycle *life, enum life_event event)
 
 	switch (event) {
 	case LIFE_EV_GONE:
-		return back_off(life);
+		return start_again(life);
 	case LIFE_EV_DEADLINE:
-		step = back_off(life);
+		step = start_again(life);
 		step.actions |= LIFE_KILL;
 		return step;
 	case LIFE_EV_STOP:
 		return end(life, life->exit_code);
 	case LIFE_EV_RESTART:
 		life->delay_ms = 0;
+		life->unsettled = false;
+		life->failed = false;
+		return stay();
+	case LIFE_EV_CHANGED:
+		return changed(life);
+	case LIFE_EV_QUIET:
+		life->unsettled = false;
 		return stay();
 	case LIFE_EV_START:
 	case LIFE_EV_SPAWNED:
@@ -342,6 +416,34 @@ in_backoff(struct lifecycle *life, enum life_event event)
 		return spawn(life);
 	if (event == LIFE_EV_STOP)
 		return end(life, life->exit_code);
+	if (event == LIFE_EV_CHANGED) {
+		(void)changed(life);
+		return go(life, LIFE_SETTLING, LIFE_DISARM);
+	}
+	return stay();
+}
+
+static struct life_step
+in_settling(struct lifecycle *life, enum life_event event)
+{
+	if (event == LIFE_EV_QUIET || event == LIFE_EV_RESTART)
+		return spawn(life);
+	if (event == LIFE_EV_STOP)
+		return end(life, life->exit_code);
+	return stay();
+}
+
+static struct life_step
+in_waiting(struct lifecycle *life, enum life_event event)
+{
+	if (event == LIFE_EV_RESTART)
+		return spawn(life);
+	if (event == LIFE_EV_STOP)
+		return end(life, life->exit_code);
+	if (event == LIFE_EV_CHANGED) {
+		(void)changed(life);
+		return go(life, LIFE_SETTLING, 0);
+	}
 	return stay();
 }
 
@@ -369,6 +471,10 @@ lifecycle_step(struct lifecycle *life, enum life_event event, int code, uint64_t
 		return in_restarting(life, event, code);
 	case LIFE_CLEARING:
 		return in_clearing(life, event);
+	case LIFE_SETTLING:
+		return in_settling(life, event);
+	case LIFE_WAITING:
+		return in_waiting(life, event);
 	case LIFE_BACKOFF:
 		return in_backoff(life, event);
 	case LIFE_ENDING:

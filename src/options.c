@@ -4,6 +4,7 @@
 
 #include "http.h"
 #include "json.h"
+#include "patterns.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -185,6 +186,45 @@ set_on_failure(const char *text, void *field)
 }
 
 static bool
+set_watch(const char *text, void *field)
+{
+	static const char *const names[] = { [CONFIG_WATCH_AUTO] = "auto",
+		[CONFIG_WATCH_NO] = "no",
+		[CONFIG_WATCH_YES] = "yes",
+		NULL };
+	bool yes;
+
+	if (set_choice(text, names, field))
+		return true;
+	/* As everywhere else: on, true, 1. */
+	if (!parse_bool(text, &yes))
+		return false;
+	*(unsigned *)field = yes ? CONFIG_WATCH_YES : CONFIG_WATCH_NO;
+	return true;
+}
+
+static bool
+set_patterns(const char *text, void *field)
+{
+	/* The default is known to be good, and every start would pay for its proof. */
+	if (strcmp(text, "default") != 0 && !patterns_are_valid(text))
+		return false;
+	*(const char **)field = text;
+	return true;
+}
+
+static bool
+set_backend(const char *text, void *field)
+{
+	static const char *const names[] = { [CONFIG_WATCH_BACKEND_AUTO] = "auto",
+		[CONFIG_WATCH_BACKEND_INOTIFY] = "inotify",
+		[CONFIG_WATCH_BACKEND_POLL] = "poll",
+		NULL };
+
+	return set_choice(text, names, field);
+}
+
+static bool
 set_level(const char *text, void *field)
 {
 	static const char *const names[] = { [LOG_ERROR] = "error",
@@ -222,6 +262,9 @@ enum option_type {
 	TYPE_EXPECT,
 	TYPE_HOST_HEADER,
 	TYPE_ON_FAILURE,
+	TYPE_WATCH,
+	TYPE_PATTERNS,
+	TYPE_BACKEND,
 	TYPE_LEVEL,
 	TYPE_FORMAT,
 };
@@ -248,6 +291,10 @@ static const struct {
 	[TYPE_EXPECT] = { set_expect, "status codes and ranges such as 200-299,304" },
 	[TYPE_HOST_HEADER] = { set_host_header, "a host name" },
 	[TYPE_ON_FAILURE] = { set_on_failure, "report or restart" },
+	[TYPE_WATCH] = { set_watch, "auto, yes or no" },
+	[TYPE_PATTERNS] = { set_patterns,
+	    "patterns such as *.py,conf/*.yaml; default stands for the built-in ones" },
+	[TYPE_BACKEND] = { set_backend, "auto, inotify or poll" },
 	[TYPE_LEVEL] = { set_level, "error, warn, info or debug" },
 	[TYPE_FORMAT] = { set_format, "text or json" },
 };
@@ -282,6 +329,15 @@ static const struct option_row options[] = {
 	{ "health", "interval",          "0",        "",          FIELD(health_interval_ms),      TYPE_DURATION },
 	{ "health", "retries",           "3",        "",          FIELD(health_retries),          TYPE_AMOUNT },
 	{ "health", "on_failure",        "report",   "",          FIELD(health_restarts),         TYPE_ON_FAILURE },
+	{ "watch",  "enabled",           "auto",     "",          FIELD(watch),                   TYPE_WATCH },
+	{ "watch",  "paths",             "",         "",          FIELD(watch_paths),             TYPE_TEXT },
+	{ "watch",  "include",           "default",  "",          FIELD(watch_include),           TYPE_PATTERNS },
+	{ "watch",  "ignore",            "default",  "",          FIELD(watch_ignore),            TYPE_PATTERNS },
+	{ "watch",  "backend",           "auto",     "",          FIELD(watch_backend),           TYPE_BACKEND },
+	{ "watch",  "poll_interval",     "500ms",    "",          FIELD(watch_poll_interval_ms),  TYPE_TIMEOUT },
+	{ "watch",  "settle",            "50ms",     "",          FIELD(watch_settle_ms),         TYPE_TIMEOUT },
+	{ "watch",  "settle_removed",    "250ms",    "",          FIELD(watch_settle_removed_ms), TYPE_TIMEOUT },
+	{ "watch",  "stop_timeout",      "5s",       "",          FIELD(watch_stop_timeout_ms),   TYPE_TIMEOUT },
 	{ "log",    "level",             "info",     "",          FIELD(log_level),               TYPE_LEVEL },
 	{ "log",    "format",            "text",     "",          FIELD(log_format),              TYPE_FORMAT },
 };

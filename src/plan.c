@@ -117,17 +117,81 @@ take_dir(const struct config *config, const char *name, const char **path,
 	return 0;
 }
 
+/* One item of watch.paths at `text`, appended to `out` as an absolute path. */
+static int
+take_watch_path(const char *text, size_t length, char *out, size_t size, const char **reason)
+{
+	char item[PLAN_PATH_SIZE], room[PLAN_PATH_SIZE];
+	const char *path;
+	int status;
+
+	while (length > 0 && *text == ' ') {
+		text++;
+		length--;
+	}
+	while (length > 0 && text[length - 1] == ' ')
+		length--;
+	*reason = "expected directories, comma-separated";
+	if (length == 0 || length >= sizeof item)
+		return -1;
+	(void)snprintf(item, sizeof item, "%.*s", (int)length, text);
+	path = make_absolute(item, room);
+	status = path ? agent_check_dir(path) : -errno;
+	if (status < 0) {
+		*reason = strerror(-status);
+		return -1;
+	}
+	*reason = "all of the file system cannot be watched";
+	if (strspn(path, "/.") == strlen(path))
+		return -1;
+	*reason = "too long";
+	return (size_t)snprintf(out, size, "%s", path) < size ? 0 : -1;
+}
+
+/* They are watched when the working directory is another one. */
+static int
+take_watch_paths(struct config *config, struct error *err)
+{
+	const char *text = config->watch_paths, *reason;
+	char paths[4 * PLAN_PATH_SIZE];
+	size_t n = 0;
+
+	for (;;) {
+		size_t length = strcspn(text, ",");
+
+		if (n > 0)
+			paths[n++] = ',';
+		if (take_watch_path(text, length, paths + n, sizeof paths - n - 1, &reason) < 0)
+			return options_complain(config, "watch", "paths", reason, err);
+		n += strlen(paths + n);
+		if (text[length] == '\0')
+			break;
+		text += length + 1;
+	}
+	config->watch_paths = options_keep(config, paths, n);
+	return config->watch_paths ? 0 : error_set(err, "watch.paths: %s", strerror(ENOMEM));
+}
+
 int
 plan_dirs(struct plan *plan, const struct cmdline *cmd, struct error *err)
 {
 	struct config *config = &plan->config;
-	bool is_needed = !cmd->operands[0] && !config->command;
+	bool is_watched = config->watch == CONFIG_WATCH_YES && !config->watch_paths;
+	bool is_needed = (!cmd->operands[0] && !config->command) || is_watched;
 	/* To an initd below this one, what we exported is not somebody's wish. */
 	bool is_wanted = strcmp(config->agent_dir, options_fallback("server", "agent_dir")) != 0;
 
 	/* The default may be missing in an image that is no Python agent: `docker run IMAGE bash`. */
 	if (take_dir(config, "agent_dir", &config->agent_dir, plan->agent_dir,
 		is_needed || is_wanted, err) < 0)
+		return EXIT_CODE_CONFIG;
+	if (is_watched && strspn(config->agent_dir, "/.") == strlen(config->agent_dir)) {
+		(void)options_complain(
+		    config, "server", "agent_dir", "all of the file system cannot be watched", err);
+		return EXIT_CODE_CONFIG;
+	}
+	if (config->watch_paths && config->watch != CONFIG_WATCH_NO &&
+	    take_watch_paths(config, err) < 0)
 		return EXIT_CODE_CONFIG;
 	if (config->working_dir &&
 	    take_dir(config, "working_dir", &config->working_dir, plan->working_dir, true, err) < 0)

@@ -23,6 +23,8 @@ enum field_condition {
 	ALWAYS,
 	IF_SERVER,
 	IF_READY,
+	IF_WATCHING,
+	IF_CHANGED,
 };
 
 #define FIELD(type, name, condition)                                                               \
@@ -59,6 +61,13 @@ static const struct field {
 	FIELD(FIELD_NUMBER, timeout_ms, ALWAYS),
 	FIELD(FIELD_NUMBER, interval_ms, ALWAYS),
 	FIELD(FIELD_NUMBER, failures, ALWAYS),
+	FIELD(FIELD_TEXT, watch_paths, ALWAYS),
+	FIELD(FIELD_TEXT, watch_backend, ALWAYS),
+	FIELD(FIELD_NUMBER, watch_directories, IF_WATCHING),
+	FIELD(FIELD_NUMBER, watch_files, IF_WATCHING),
+	FIELD(FIELD_NUMBER, watch_restarts, IF_WATCHING),
+	FIELD(FIELD_TEXT, last_change, ALWAYS),
+	FIELD(FIELD_NUMBER, last_change_ms, IF_CHANGED),
 	FIELD(FIELD_AMOUNT, memory_kb, ALWAYS),
 	FIELD(FIELD_AMOUNT, memory_peak_kb, ALWAYS),
 };
@@ -397,6 +406,23 @@ print_health(const struct status *status, FILE *out)
 }
 
 static void
+print_watch(const struct status *status, FILE *out)
+{
+	char age[32];
+
+	if (*status->watch_backend == '\0')
+		return;
+	(void)fprintf(out, "watch      %s by %s: %llu directories, %llu files, %llu restarts",
+	    status->watch_paths, status->watch_backend,
+	    (unsigned long long)status->watch_directories, (unsigned long long)status->watch_files,
+	    (unsigned long long)status->watch_restarts);
+	if (*status->last_change)
+		(void)fprintf(
+		    out, ", %s %s ago", status->last_change, age_text(status->last_change_ms, age));
+	(void)fputc('\n', out);
+}
+
+static void
 print_memory(const struct status *status, FILE *out)
 {
 	if (status->memory_kb == 0)
@@ -421,6 +447,7 @@ status_print(const struct status *status, FILE *out)
 	    status->starts == 1 ? "" : "s");
 	(void)fprintf(out, "last exit  %s\n", *status->last_exit ? status->last_exit : "-");
 	print_health(status, out);
+	print_watch(status, out);
 	print_memory(status, out);
 	(void)fprintf(out, "initd      %s, pid %llu, up %s\n", status->version,
 	    (unsigned long long)status->initd_pid, age_text(status->uptime_ms, age));
@@ -430,7 +457,9 @@ static bool
 means_nothing(const struct status *status, const struct field *field)
 {
 	return is_none(status, field) || (field->condition == IF_SERVER && status->pid == 0) ||
-	       (field->condition == IF_READY && !status->ready);
+	       (field->condition == IF_READY && !status->ready) ||
+	       (field->condition == IF_WATCHING && *status->watch_backend == '\0') ||
+	       (field->condition == IF_CHANGED && *status->last_change == '\0');
 }
 
 static void

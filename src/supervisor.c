@@ -2,17 +2,23 @@
 /* The loop: advance() takes every event in and lets every action out. */
 #include "supervisor.h"
 
+#include "bytecode.h"
+#include "changes.h"
 #include "control.h"
 #include "exit_code.h"
 #include "lifecycle.h"
+#include "loop_guard.h"
 #include "notify.h"
 #include "prober.h"
 #include "server.h"
 #include "signals.h"
 #include "status.h"
 #include "terminal.h"
+#include "watch.h"
+#include "watch_auto.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,23 +28,37 @@
 #include <unistd.h>
 #include <uv.h>
 
+/* What only a dev container needs. */
+struct dev {
+	struct watch watch;
+	struct loop_guard guard;
+	struct changes changes;
+	uint64_t restarts;   /* by changes */
+	uint64_t changed_ms; /* when the last one came, and what it was */
+	char changed[WATCH_PATH_SIZE];
+	char change[WATCH_PATH_SIZE + 16]; /* in words */
+	char why[640];                     /* this is one; "" if somebody said so */
+};
+
 struct supervisor {
 	uv_loop_t loop;
 	struct supervisor_spec spec;
 	struct lifecycle life;
 	struct signals signals;
 	uv_timer_t deadline;
-	bool looping;      /* the loop and the timer are there */
-	bool armed;        /* a deadline was asked for before they were */
-	uint64_t delay_ms; /* that one */
-	char asked[32];    /* who or what asked for a stop or restart */
-	int stop_signal;   /* what the server gets for it */
+	bool looping;                     /* the loop and the timer are there */
+	bool armed;                       /* a deadline was asked for before they were */
+	uint64_t delay_ms;                /* that one */
+	char asked[WATCH_PATH_SIZE + 16]; /* who or what asked for a stop or restart */
+	int stop_signal;                  /* what the server gets for it */
 	bool has_terminal; /* initd was the terminal's foreground group and passes that on */
 	bool is_init;      /* PID 1 */
 	bool has_control;  /* the control socket is there */
 	bool probing;      /* the prober is there */
 	bool told_ready;   /* to who set NOTIFY_SOCKET */
 	bool told_stopping;
+	bool watching;    /* dev->watch is there */
+	struct dev *dev;  /* NULL: this is no dev container */
 	uint64_t born_ms; /* when the loop was built */
 	char last_exit[144];
 	struct server server;
@@ -151,7 +171,8 @@ say_ending(struct supervisor *sv, enum life_state before)
 {
 	const struct life_policy *policy = &sv->life.policy;
 
-	if (before == LIFE_CLEARING || (before == LIFE_BACKOFF && sv->life.refusals == 0))
+	if (before == LIFE_CLEARING || before == LIFE_SETTLING || before == LIFE_WAITING ||
+	    (before == LIFE_BACKOFF && sv->life.refusals == 0))
 		say_asked(sv, "stopping");
 	else if (before == LIFE_STOPPING && sv->server.pid > 0)
 		log_line(sv->spec.log, LOG_ERROR, "pid %d outlived SIGKILL", (int)sv->server.pid);
@@ -165,11 +186,9 @@ say_ending(struct supervisor *sv, enum life_state before)
 static void
 say_killed(struct supervisor *sv)
 {
-	const struct life_policy *policy = &sv->life.policy;
-	bool replaces = sv->life.state == LIFE_RESTARTING || sv->life.unhealthy;
 	char time[32];
 
-	(void)duration_text(replaces ? policy->restart_timeout_ms : policy->stop_timeout_ms, time);
+	(void)duration_text(sv->life.timeout_ms, time);
 	log_line(
 	    sv->spec.log, LOG_WARN, "not stopped after %s: SIGKILL to its process group", time);
 }
@@ -192,6 +211,11 @@ say_step(struct supervisor *sv, enum life_state before, const struct life_step *
 		say_asked(sv, "stopping");
 	else if (now == LIFE_RESTARTING)
 		say_asked(sv, "restarting");
+	else if (now == LIFE_SETTLING && before != LIFE_CLEARING)
+		say_asked(sv, "starting");
+	else if (now == LIFE_WAITING)
+		log_line(sv->spec.log, LOG_INFO, "waiting for a change in %s",
+		    sv->dev->watch.spec.paths);
 	else if (now == LIFE_ENDING)
 		say_ending(sv, before);
 }
@@ -222,13 +246,51 @@ let_go(struct supervisor *sv)
 	server_let_go(&sv->server, STDERR_FILENO + 1 + (int)n, sv->spec.log->fd);
 }
 
+/* One file that changed since the last server: tell the next one, and do not let it run old bytecode. */
+static void
+on_taken(void *arg, const struct tree_dir *dir, const struct tree_file *file, enum scan_fact fact)
+{
+	struct supervisor *sv = arg;
+	char path[PATH_MAX], below[WATCH_PATH_SIZE];
+	int status;
+
+	(void)fact;
+	(void)tree_path(dir, file->name, true, below, sizeof below);
+	if (tree_path(dir, file->name, false, path, sizeof path) >= sizeof path)
+		return;
+	changes_add(&sv->dev->changes, path, below, sv->dev->changed);
+	status = bytecode_remove(path);
+	if (status < 0)
+		log_line(sv->spec.log, LOG_WARN,
+		    "%s: its old bytecode cannot be removed, and Python may run that: %s", path,
+		    strerror(-status));
+}
+
+static void
+take_changes(struct supervisor *sv)
+{
+	struct dev *dev = sv->dev;
+	const char *also;
+
+	changes_begin(&dev->changes);
+	watch_take(&dev->watch, on_taken, sv);
+	sv->server.spec.env = changes_environment(&dev->changes, sv->spec.env->vars);
+	also = changes_also(&dev->changes);
+	if (also)
+		log_line(sv->spec.log, LOG_INFO, "also changed: %s", also);
+	dev->changed[0] = '\0';
+}
+
 static enum life_event
 spawn(struct supervisor *sv, int *code)
 {
 	bool foreground = sv->has_terminal && terminal_is_with(sv->server.group);
 	enum proc_stage stage;
-	int status = server_start(&sv->server, foreground, &stage);
+	int status;
 
+	if (sv->watching)
+		take_changes(sv);
+	status = server_start(&sv->server, foreground, &stage);
 	if (status < 0) {
 		*code = proc_failure_code(stage, -status);
 		say_failure(sv, stage, -status);
@@ -312,6 +374,14 @@ follow_server(struct supervisor *sv, enum life_event event)
 		prober_begin(&sv->prober, sv->life.started_ms);
 }
 
+/* Nobody else is there whom Ctrl-C could reach. */
+static void
+take_terminal(const struct supervisor *sv)
+{
+	if (sv->has_terminal && terminal_is_with(sv->server.group))
+		terminal_give(0);
+}
+
 static void
 notify(const struct supervisor *sv, const char *text)
 {
@@ -351,6 +421,8 @@ advance(struct supervisor *sv, enum life_event event, int code)
 			follow_server(sv, event);
 		event = act(sv, &step, &code);
 		say_step(sv, before, &step);
+		if (sv->life.state == LIFE_WAITING && before != LIFE_WAITING)
+			take_terminal(sv);
 		if (sv->spec.notify_path)
 			notify_end(sv);
 	}
@@ -395,6 +467,15 @@ resume(struct supervisor *sv)
 	(void)proc_kill_group(sv->server.pid, SIGCONT);
 }
 
+/* Did it end by Ctrl-C or Ctrl-\ of a terminal? */
+static bool
+is_interrupt(int wstatus)
+{
+	int code = proc_exit_code(wstatus);
+
+	return code == 128 + SIGINT || code == 128 + SIGQUIT;
+}
+
 static void
 server_ended(struct supervisor *sv)
 {
@@ -405,6 +486,12 @@ server_ended(struct supervisor *sv)
 	say_ended(sv, code);
 	sv->server.ended = false;
 	sv->server.pid = 0;
+	/* Ctrl-C goes past us, and who types it does not want to wait for a change. */
+	if (sv->dev && sv->has_terminal && sv->life.state == LIFE_RUNNING &&
+	    is_interrupt(sv->server.wstatus)) {
+		(void)snprintf(sv->asked, sizeof sv->asked, "by the terminal");
+		advance(sv, LIFE_EV_STOP, 0);
+	}
 	advance(sv, LIFE_EV_EXITED, code);
 }
 
@@ -577,6 +664,177 @@ open_prober(struct supervisor *sv)
 		prober_begin(&sv->prober, sv->life.started_ms);
 }
 
+/* ---- changes ---- */
+
+/* It would be started, or is not to be stopped any more. */
+static bool
+starts_by_change(const struct supervisor *sv)
+{
+	return sv->life.state == LIFE_RUNNING || sv->life.state == LIFE_WAITING ||
+	       sv->life.state == LIFE_BACKOFF;
+}
+
+static void
+note_change(struct supervisor *sv, const struct watch_change *change)
+{
+	static const char words[][12] = {
+		[SCAN_NEW] = "is new",
+		[SCAN_CHANGED] = "changed",
+		[SCAN_REMOVED] = "was removed",
+	};
+	struct dev *dev = sv->dev;
+
+	dev->restarts++;
+	dev->changed_ms = now_ms();
+	(void)snprintf(dev->changed, sizeof dev->changed, "%s", change->path);
+	(void)snprintf(dev->change, sizeof dev->change, "%s %s", change->path, words[change->what]);
+	(void)snprintf(sv->asked, sizeof sv->asked, "%s", dev->change);
+}
+
+/* How long a server that seems to restart itself is left in peace; 0: not at all. */
+static uint64_t
+guard_against_loop(struct supervisor *sv, const struct watch_change *change)
+{
+	const struct loop_guard_change asked = {
+		.path = change->path,
+		.alone = change->alone,
+		.answered = sv->probing && sv->prober.health.ready,
+		.age_ms = now_ms() - sv->life.started_ms,
+	};
+	bool tell;
+	uint64_t hold_ms = loop_guard_ask(&sv->dev->guard, &asked, &tell);
+
+	if (tell)
+		log_line(sv->spec.log, LOG_WARN,
+		    "%s has restarted the server %d times, each soon after its start: if the server writes it, add it to watch.ignore; from now on it has to wait",
+		    change->path, LOOP_GUARD_RESTARTS);
+	return hold_ms;
+}
+
+static uint64_t
+on_change(void *arg, const struct watch_change *change)
+{
+	struct supervisor *sv = arg;
+	int wanted = sv->spec.config->stop_signal;
+	uint64_t hold_ms = sv->life.state == LIFE_RUNNING ? guard_against_loop(sv, change) : 0;
+
+	if (hold_ms > 0 || is_ending(sv))
+		return hold_ms;
+	if (starts_by_change(sv)) {
+		note_change(sv, change);
+		sv->stop_signal = wanted ? wanted : SIGTERM;
+	}
+	advance(sv, LIFE_EV_CHANGED, 0);
+	return 0;
+}
+
+static void
+on_watch_fact(void *arg, enum watch_fact fact, const char *text)
+{
+	struct supervisor *sv = arg;
+	struct log *log = sv->spec.log;
+	char interval[32];
+
+	switch (fact) {
+	case WATCH_QUIET:
+		advance(sv, LIFE_EV_QUIET, 0);
+		break;
+	case WATCH_POLLS:
+		(void)duration_text(sv->spec.config->watch_poll_interval_ms, interval);
+		log_line(log, LOG_WARN, "looking for changes every %s: %s", interval, text);
+		break;
+	case WATCH_OVERFLOW:
+		log_line(log, LOG_INFO, "too many changes at once: looking at all files again");
+		break;
+	case WATCH_MISSING:
+		log_line(log, LOG_WARN, "%s is not there, waiting for it", text);
+		break;
+	case WATCH_BACK:
+		log_line(log, LOG_INFO, "%s is there again", text);
+		break;
+	case WATCH_DENIED:
+		log_line(log, LOG_WARN,
+		    "some of the directories cannot be read, changes there are not seen");
+		break;
+	}
+}
+
+/* While we are where we were started, and the server boots. */
+static void
+decide_to_watch(struct supervisor *sv)
+{
+	const struct config *config = sv->spec.config;
+	struct dev *dev;
+	char why[sizeof dev->why];
+
+	switch (watch_auto_decide(config, sv->spec.argv, sv->spec.env->vars, why, sizeof why)) {
+	case WATCH_OFF:
+		return;
+	case WATCH_ONE_SHOT:
+		log_line(sv->spec.log, LOG_INFO,
+		    "not watching: %s, but the command names no module there; watch.enabled=yes watches all the same",
+		    why);
+		return;
+	case WATCH_ON:
+		break;
+	}
+	dev = calloc(1, sizeof *dev);
+	if (!dev) {
+		log_line(sv->spec.log, LOG_WARN, "cannot watch: %s", strerror(ENOMEM));
+		return;
+	}
+	(void)snprintf(dev->why, sizeof dev->why, "%s", why);
+	sv->dev = dev;
+	sv->life.policy.waits = true;
+	sv->life.policy.change_timeout_ms = config->watch_stop_timeout_ms;
+}
+
+static void
+say_watching(struct supervisor *sv)
+{
+	const struct watch *watch = &sv->dev->watch;
+	unsigned dirs, files;
+
+	watch_count(watch, &dirs, &files);
+	log_line(sv->spec.log, LOG_INFO, "watching %s (%u directories, %u files, %s)%s%s",
+	    watch->spec.paths, dirs, files, watch_backend_text(watch), sv->dev->why[0] ? ": " : "",
+	    sv->dev->why);
+}
+
+static void
+open_watch(struct supervisor *sv)
+{
+	const struct config *config = sv->spec.config;
+	static const enum watch_backend backends[] = {
+		[CONFIG_WATCH_BACKEND_AUTO] = WATCH_AUTO,
+		[CONFIG_WATCH_BACKEND_INOTIFY] = WATCH_INOTIFY,
+		[CONFIG_WATCH_BACKEND_POLL] = WATCH_POLL,
+	};
+	const struct watch_spec spec = {
+		.paths = config->watch_paths ? config->watch_paths : config->agent_dir,
+		.include = config->watch_include,
+		.ignore = config->watch_ignore,
+		.backend = backends[config->watch_backend],
+		.poll_interval_ms = config->watch_poll_interval_ms,
+		.settle_ms = config->watch_settle_ms,
+		.settle_removed_ms = config->watch_settle_removed_ms,
+		.started_ms = sv->life.started ? sv->life.started_ms : now_ms(),
+		.on_change = on_change,
+		.on_fact = on_watch_fact,
+		.arg = sv,
+	};
+	int status = watch_start(&sv->dev->watch, &sv->loop, &spec);
+
+	if (status < 0) {
+		log_line(
+		    sv->spec.log, LOG_WARN, "cannot watch %s: %s", spec.paths, strerror(-status));
+		sv->life.policy.waits = false;
+		return;
+	}
+	sv->watching = true;
+	say_watching(sv);
+}
+
 /* ---- who asks about us ---- */
 
 static const char *
@@ -599,7 +857,10 @@ state_text(const struct supervisor *sv)
 		return "stopping";
 	case LIFE_RESTARTING:
 	case LIFE_CLEARING:
+	case LIFE_SETTLING:
 		return "restarting";
+	case LIFE_WAITING:
+		return "waiting";
 	case LIFE_BACKOFF:
 		return "backoff";
 	case LIFE_ENDING:
@@ -631,6 +892,23 @@ fill_target(const struct supervisor *sv, struct status *status)
 }
 
 static void
+fill_watch(const struct supervisor *sv, struct status *status)
+{
+	const struct dev *dev = sv->dev;
+	unsigned dirs, files;
+
+	watch_count(&dev->watch, &dirs, &files);
+	copy_text(status->watch_paths, sizeof status->watch_paths, dev->watch.spec.paths);
+	copy_text(
+	    status->watch_backend, sizeof status->watch_backend, watch_backend_text(&dev->watch));
+	status->watch_directories = dirs;
+	status->watch_files = files;
+	status->watch_restarts = dev->restarts;
+	copy_text(status->last_change, sizeof status->last_change, dev->change);
+	status->last_change_ms = now_ms() - dev->changed_ms;
+}
+
+static void
 fill_status(const struct supervisor *sv, struct status *status)
 {
 	uint64_t now = now_ms();
@@ -652,6 +930,8 @@ fill_status(const struct supervisor *sv, struct status *status)
 	if (sv->probing)
 		status_take_health(status, &sv->prober.health, now);
 	status->ready = status->ready && sv->life.state == LIFE_RUNNING;
+	if (sv->watching)
+		fill_watch(sv, status);
 }
 
 static size_t
@@ -721,6 +1001,8 @@ build_loop(struct supervisor *sv)
 		return status;
 	open_control(sv);
 	open_prober(sv);
+	if (sv->dev)
+		open_watch(sv);
 	return 0;
 }
 
@@ -732,6 +1014,8 @@ close_loop(struct supervisor *sv)
 		control_stop(&sv->control);
 	if (sv->probing)
 		prober_close(&sv->prober);
+	if (sv->watching)
+		watch_stop(&sv->dev->watch);
 	uv_close((uv_handle_t *)&sv->deadline, NULL);
 	(void)uv_run(&sv->loop, UV_RUN_DEFAULT);
 	if (uv_loop_close(&sv->loop) < 0)
@@ -801,10 +1085,15 @@ supervisor_run(const struct supervisor_spec *spec)
 	/* The server first, so that Python boots while we set ourselves up. */
 	advance(&sv, LIFE_EV_START, 0);
 	/* If it was refused, the next try still needs everything, and the loop will have its own among it. */
+	if (sv.life.state != LIFE_DONE)
+		decide_to_watch(&sv);
 	if (sv.life.started)
 		let_go(&sv);
 	if (sv.life.state != LIFE_DONE)
 		run_loop(&sv);
+	if (sv.dev)
+		changes_free(&sv.dev->changes);
+	free(sv.dev);
 	if (!sv.is_init)
 		proc_kill_rest(SIGKILL); /* the kernel does that when PID 1 ends */
 	if (sv.has_terminal && terminal_is_with(sv.server.group))

@@ -6,13 +6,14 @@ cd "$(dirname "$0")/.."
 
 # From the bottom up.
 layers='error utf8 exit_code
-json
-log parse lifecycle oom agent notify control
-env http cmdline
+json tree patterns burst loop_guard fingerprint bytecode
+log parse lifecycle oom agent editable notify control scan changes
+env http cmdline watch_inotify
 proc probe
-privs options signals terminal health server
+privs options signals terminal health server watch
 config prober status
-plan supervisor
+plan watch_auto
+supervisor
 cmd cmd_run cmd_check cmd_healthcheck cmd_client
 main'
 

@@ -10,7 +10,7 @@ from harness import ROOT
 SAMPLE = ROOT / "conf" / "initd.ini"
 # What has no default, or is one name of many.
 EXAMPLES = {"server.command", "server.working_dir", "server.stop_signal", "signals.SIGHUP", "health.target",
-            "health.host_header"}
+            "health.host_header", "watch.paths"}
 
 
 def options(binary, *words):

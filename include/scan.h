@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/* Looks at the watched files and directories, and tells what differs from what is known of them. */
+#ifndef INITD_SCAN_H
+#define INITD_SCAN_H
+
+#include "patterns.h"
+#include "tree.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What is seen of a file that counts. */
+enum scan_fact {
+	SCAN_NEW,     /* it was not there when the server was started */
+	SCAN_CHANGED, /* its contents differ */
+	SCAN_REMOVED,
+	SCAN_DOUBT, /* it is missing, or was just made: scan_settle() decides */
+	SCAN_SAME,  /* scan_file() was asked for it, but it has not changed */
+};
+
+typedef void scan_on_file(
+    void *arg, const struct tree_dir *dir, const struct tree_file *file, enum scan_fact fact);
+
+struct scan_spec {
+	const char *include, *ignore; /* as the options say it */
+	/* A directory is there, open as fd, and is about to be listed: the moment to watch it. */
+	void (*on_dir)(void *arg, struct tree_dir *dir, int fd);
+	/* It is not there any more, or is none of ours. */
+	void (*on_gone)(void *arg, struct tree_dir *dir);
+	scan_on_file *on_file;
+	void *arg;
+};
+
+struct scan {
+	struct scan_spec spec;
+	struct patterns include, ignore;
+	bool is_first;    /* what is found was there when the server was started */
+	int64_t since_ns; /* when that was, by the clock of files: CLOCK_REALTIME */
+	unsigned denied;  /* directories that could not be read */
+};
+
+/* 0, or -EINVAL for a bad list, -ENOMEM. */
+int scan_open(struct scan *scan, const struct scan_spec *spec);
+void scan_close(struct scan *scan);
+
+/* Take a root in, whose files are there since before the server: contents are read by scan_read_some(). */
+int scan_first(struct scan *scan, struct tree_dir *root);
+
+/* Look at a directory and all that is below. 0, or -errno if it cannot be opened; a root that is missing is empty. */
+int scan_dir(struct scan *scan, struct tree_dir *dir);
+
+/*
+ * Look at one name in dir, if it is a file that counts. `made`: it was just created, and who writes
+ * it will be heard when it is closed.
+ */
+void scan_file(struct scan *scan, struct tree_dir *dir, const char *name, bool made);
+
+/* A directory has gone from its place with all that is below. */
+void scan_gone(struct scan *scan, struct tree_dir *dir);
+
+/* Is this directory's name one that is not looked at? */
+bool scan_ignores(const struct scan *scan, const struct tree_dir *dir, const char *name);
+
+/* Decide what is in doubt now. */
+void scan_settle(struct scan *scan, struct tree_dir *root);
+
+/* Take contents that are still unknown, until `until_ns` of uv_hrtime()'s clock. False: there are more. */
+bool scan_read_some(struct scan *scan, struct tree_dir *root, uint64_t until_ns);
+
+/*
+ * A server is about to be started: everything is as it shall be known to it. Each file that changed
+ * since the last one is told as SCAN_NEW, SCAN_CHANGED or SCAN_REMOVED.
+ */
+void scan_take(struct scan *scan, struct tree_dir *root, scan_on_file *on_file, void *arg);
+
+/* What is there. */
+void scan_count(const struct tree_dir *root, unsigned *dirs, unsigned *files);
+
+#endif

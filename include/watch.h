@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/* Watches directories on the loop: by inotify(7), by looking again and again, or both. */
+#ifndef INITD_WATCH_H
+#define INITD_WATCH_H
+
+#include "burst.h"
+#include "scan.h"
+#include "watch_inotify.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+enum watch_backend {
+	WATCH_AUTO, /* inotify; looking as well where inotify is blind */
+	WATCH_INOTIFY,
+	WATCH_POLL,
+};
+
+enum watch_fact {
+	WATCH_QUIET,    /* what was told by on_change is over */
+	WATCH_POLLS,    /* it has to look again and again; the text says why */
+	WATCH_OVERFLOW, /* too many changes at once: all was read again */
+	WATCH_MISSING,  /* the root of that path is not there */
+	WATCH_BACK,     /* it is there again */
+	WATCH_DENIED,   /* some directory may not be read */
+};
+
+enum {
+	WATCH_ROOTS_MAX = 16,
+	WATCH_PATH_SIZE = 256, /* of a path for people, below its root */
+};
+
+struct watch_change {
+	const char *path; /* the first one, below its root */
+	enum scan_fact what;
+	bool alone; /* nothing else has changed so far */
+};
+
+struct watch_spec {
+	const char *paths; /* absolute, comma-separated */
+	const char *include, *ignore;
+	enum watch_backend backend;
+	uint64_t poll_interval_ms, settle_ms, settle_removed_ms;
+	uint64_t
+	    started_ms; /* by uv_hrtime()'s clock: what changed since, the server may not have seen */
+	/*
+	 * Something changed. 0: it was taken note of. Else it waits: in so many ms, or when something
+	 * else changes, it is told again.
+	 */
+	uint64_t (*on_change)(void *arg, const struct watch_change *change);
+	void (*on_fact)(void *arg, enum watch_fact fact, const char *text);
+	void *arg;
+};
+
+struct watch_root {
+	struct tree_dir *dir;
+	int place_wd; /* of the directory that it is in, or -1 */
+	bool is_missing, is_due;
+};
+
+/* What is told next. */
+struct watch_news {
+	bool is_there, alone;
+	enum scan_fact what;
+	uint64_t held_until_ms;
+	char path[WATCH_PATH_SIZE];
+};
+
+struct watch {
+	struct watch_spec spec;
+	uv_poll_t readable;
+	uv_timer_t timer;
+	uv_idle_t reader; /* takes contents while nothing else is to be done */
+	struct scan scan;
+	struct watch_inotify inotify;
+	struct burst burst;
+	struct watch_news news;
+	bool polls, overflowed, owes_quiet;
+	uint64_t now_ms, look_ms; /* now, and when to look next */
+	size_t n_roots;
+	struct watch_root roots[WATCH_ROOTS_MAX];
+};
+
+/*
+ * Begin. 0 or a negative errno, and then there is nothing to stop. Whatever the kernel has no room
+ * for is watched another way.
+ */
+int watch_start(struct watch *watch, uv_loop_t *loop, const struct watch_spec *spec);
+
+/*
+ * A server is about to be started, with everything as it is now. What changed since the last one is
+ * told to on_taken.
+ */
+void watch_take(struct watch *watch, scan_on_file *on_taken, void *arg);
+
+/* What is watched, for people. */
+void watch_count(const struct watch *watch, unsigned *dirs, unsigned *files);
+const char *watch_backend_text(const struct watch *watch);
+
+/* Its handles are closing when it returns; the struct must outlive them. */
+void watch_stop(struct watch *watch);
+
+#endif

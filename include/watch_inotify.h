@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/* The kernel's words about changes in directories: inotify(7), by directory instead of by number. */
+#ifndef INITD_WATCH_INOTIFY_H
+#define INITD_WATCH_INOTIFY_H
+
+#include "tree.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+	WATCH_INOTIFY_BUCKETS = 256,
+};
+
+struct watch_inotify {
+	int fd; /* -1: none is open */
+	unsigned n;
+	struct tree_dir *buckets[WATCH_INOTIFY_BUCKETS];
+};
+
+struct watch_inotify_event {
+	struct tree_dir
+	    *dir; /* NULL: none that is watched any more, or a place of watch_inotify_guard() */
+	int wd;
+	uint32_t mask;
+	const char *name; /* in dir; "" for the directory itself */
+};
+
+/* 0 or -errno: -EMFILE if the user has too many instances (128 by default), -ENOSYS. */
+int watch_inotify_open(struct watch_inotify *inotify);
+
+/*
+ * Watch a directory, or watch what has come to its place. 0 or -errno: -ENOSPC if the user has
+ * too many watches (fs.inotify.max_user_watches), -ENOENT.
+ */
+int watch_inotify_add(struct watch_inotify *inotify, struct tree_dir *dir);
+
+void watch_inotify_remove(struct watch_inotify *inotify, struct tree_dir *dir);
+
+/* Watch for entries of `path` that come and go; the number that the events will have, or -errno. */
+int watch_inotify_guard(struct watch_inotify *inotify, const char *path);
+
+/* The kernel has ended this watch by itself (IN_IGNORED). */
+void watch_inotify_forget(struct watch_inotify *inotify, struct tree_dir *dir);
+
+/*
+ * Read what there is, but no more than PID 1 has time for. True if there is more. In `on_event` directories may be added and
+ * removed.
+ */
+bool watch_inotify_read(struct watch_inotify *inotify,
+    void (*on_event)(void *arg, const struct watch_inotify_event *event), void *arg);
+
+void watch_inotify_close(struct watch_inotify *inotify);
+
+#endif

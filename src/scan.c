@@ -1,0 +1,506 @@
+/* SPDX-License-Identifier: MIT */
+/* Looks at the watched files and directories, and tells what differs from what is known of them. */
+#include "scan.h"
+
+#include "fingerprint.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+static const char venv_marker[] = "pyvenv.cfg";
+
+enum {
+	/* A file may change twice within one tick of its clock, which is up to 2 s (FAT). */
+	RACY_NS = 2000000000,
+};
+
+/* ---- which names count ---- */
+
+int
+scan_open(struct scan *scan, const struct scan_spec *spec)
+{
+	*scan = (struct scan){ .spec = *spec };
+	if (!patterns_parse(&scan->include, spec->include, patterns_include))
+		return -EINVAL;
+	if (patterns_parse(&scan->ignore, spec->ignore, patterns_ignore))
+		return 0;
+	patterns_free(&scan->include);
+	return -EINVAL;
+}
+
+void
+scan_close(struct scan *scan)
+{
+	patterns_free(&scan->include);
+	patterns_free(&scan->ignore);
+}
+
+/* Does a list match this name in dir? A path that is too long matches by its beginning only. */
+static bool
+is_in(const struct patterns *patterns, const struct tree_dir *dir, const char *name)
+{
+	char path[PATH_MAX];
+
+	if (tree_path(dir, name, true, path, sizeof path) >= sizeof path)
+		return false;
+	return patterns_match(patterns, path);
+}
+
+bool
+scan_ignores(const struct scan *scan, const struct tree_dir *dir, const char *name)
+{
+	return is_in(&scan->ignore, dir, name);
+}
+
+static bool
+is_link_to_dir(int dir_fd, const char *name)
+{
+	struct stat st;
+
+	return fstatat(dir_fd, name, &st, AT_NO_AUTOMOUNT) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* A link to a directory counts whatever its name: modules may be imported through it. */
+static bool
+counts(
+    const struct scan *scan, const struct tree_dir *dir, const char *name, int dir_fd, bool is_link)
+{
+	if (scan_ignores(scan, dir, name))
+		return false;
+	return is_in(&scan->include, dir, name) || (is_link && is_link_to_dir(dir_fd, name));
+}
+
+/* ---- one file ---- */
+
+static void
+tell(const struct scan *scan, const struct tree_dir *dir, const struct tree_file *file,
+    enum scan_fact fact)
+{
+	scan->spec.on_file(scan->spec.arg, dir, file, fact);
+}
+
+static int64_t
+change_ns(const struct stat *st)
+{
+	return (int64_t)st->st_ctim.tv_sec * 1000000000 + st->st_ctim.tv_nsec;
+}
+
+static int64_t
+now_ns(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* Its state, or 0 if it may change again without that being seen there. Another machine's clock may be anything. */
+static uint64_t
+lasting_state(const struct stat *st)
+{
+	int64_t age_ns = now_ns() - change_ns(st);
+
+	return age_ns < RACY_NS && age_ns > -RACY_NS ? 0 : fingerprint_state(st);
+}
+
+static void
+take_contents(struct tree_file *file, int dir_fd, const struct stat *st)
+{
+	file->contents = fingerprint_contents(dir_fd, file->name, st);
+	file->state = lasting_state(st);
+	file->flags |= TREE_KNOWN;
+}
+
+/* It is there: are its contents what they were? True if they are. */
+static bool
+compare(const struct scan *scan, const struct tree_dir *dir, int dir_fd, struct tree_file *file,
+    const struct stat *st)
+{
+	bool was_known = file->flags & TREE_KNOWN, was_gone = file->flags & TREE_GONE;
+	uint64_t contents = file->contents;
+
+	file->flags &= (uint8_t) ~(TREE_GONE | TREE_MADE);
+	if (was_known && !was_gone && file->state == fingerprint_state(st))
+		return true;
+	take_contents(file, dir_fd, st);
+	if (was_known && contents == file->contents)
+		return true;
+	file->flags |= TREE_CHANGED;
+	tell(scan, dir, file, file->flags & TREE_NEW ? SCAN_NEW : SCAN_CHANGED);
+	return false;
+}
+
+/* It is not there, maybe only for a moment. */
+static void
+miss(const struct scan *scan, const struct tree_dir *dir, struct tree_file *file)
+{
+	if (file->flags & TREE_GONE)
+		return;
+	file->flags = (uint8_t)((file->flags | TREE_GONE) & ~TREE_MADE);
+	tell(scan, dir, file, SCAN_DOUBT);
+}
+
+/* The file of that name, which is there; NULL if memory is short: then it is not watched. */
+static struct tree_file *
+know(const struct scan *scan, struct tree_dir *dir, const char *name)
+{
+	struct tree_file *file = tree_find_file(dir, name);
+
+	if (file)
+		return file;
+	file = tree_add_file(dir, name);
+	if (file && !scan->is_first)
+		file->flags |= TREE_NEW;
+	return file;
+}
+
+static bool
+is_file(const struct stat *st)
+{
+	return S_ISREG(st->st_mode) || S_ISLNK(st->st_mode);
+}
+
+/* In a listing. What is unknown of a file that was always there is left to scan_read_some(). */
+static void
+look(const struct scan *scan, struct tree_dir *dir, int dir_fd, const char *name)
+{
+	struct tree_file *file;
+	struct stat st;
+
+	if (scan->is_first) {
+		file = know(scan, dir, name);
+		if (file)
+			file->flags |= TREE_SEEN;
+		dir->is_unread = true;
+		return;
+	}
+	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0 || !is_file(&st))
+		return;
+	file = know(scan, dir, name);
+	if (!file)
+		return;
+	file->flags |= TREE_SEEN;
+	if (file->flags & (TREE_KNOWN | TREE_NEW | TREE_GONE))
+		(void)compare(scan, dir, dir_fd, file, &st);
+}
+
+/* Is it not there, or did only we fail to see it? */
+static bool
+is_absence(int status)
+{
+	return status == -ENOENT || status == -ENOTDIR || status == -ELOOP;
+}
+
+static int
+open_dir(const struct tree_dir *dir)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	if (tree_path(dir, NULL, false, path, sizeof path) >= sizeof path)
+		return -ENAMETOOLONG;
+	fd = open(
+	    path, O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC | (dir->parent ? O_NOFOLLOW : 0));
+	return fd < 0 ? -errno : fd;
+}
+
+void
+scan_file(struct scan *scan, struct tree_dir *dir, const char *name, bool made)
+{
+	struct tree_file *file = tree_find_file(dir, name);
+	struct stat st;
+	int dir_fd;
+
+	if (dir->parent && strcmp(name, venv_marker) == 0) {
+		(void)scan_dir(scan, dir); /* it has become a venv, or is none any more */
+		return;
+	}
+	dir_fd = open_dir(dir);
+	if (dir_fd < 0 && !is_absence(dir_fd))
+		return;
+	if (dir_fd < 0 || fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0 ||
+	    !is_file(&st)) {
+		if (file)
+			miss(scan, dir, file);
+	} else if (file || counts(scan, dir, name, dir_fd, S_ISLNK(st.st_mode))) {
+		file = know(scan, dir, name);
+		/* A link is whole at once, one more hard link too; another file is when it is closed. */
+		if (file && made && S_ISREG(st.st_mode) && st.st_nlink == 1) {
+			file->flags |= TREE_MADE;
+			tell(scan, dir, file, SCAN_DOUBT);
+		} else if (file && compare(scan, dir, dir_fd, file, &st)) {
+			tell(scan, dir, file, SCAN_SAME);
+		}
+	}
+	if (dir_fd >= 0)
+		(void)close(dir_fd);
+}
+
+/* ---- directories ---- */
+
+void
+scan_gone(struct scan *scan, struct tree_dir *dir)
+{
+	dir->flags |= TREE_GONE;
+	for (unsigned i = 0; i < dir->n_files; i++)
+		miss(scan, dir, dir->files[i]);
+	for (unsigned i = 0; i < dir->n_dirs; i++)
+		scan_gone(scan, dir->dirs[i]);
+	scan->spec.on_gone(scan->spec.arg, dir);
+}
+
+static void
+forget_seen(struct tree_dir *dir)
+{
+	for (unsigned i = 0; i < dir->n_files; i++)
+		dir->files[i]->flags &= (uint8_t)~TREE_SEEN;
+	for (unsigned i = 0; i < dir->n_dirs; i++)
+		dir->dirs[i]->flags &= (uint8_t)~TREE_SEEN;
+}
+
+static void
+miss_unseen(struct scan *scan, struct tree_dir *dir)
+{
+	for (unsigned i = 0; i < dir->n_files; i++)
+		if (!(dir->files[i]->flags & TREE_SEEN))
+			miss(scan, dir, dir->files[i]);
+	for (unsigned i = 0; i < dir->n_dirs; i++)
+		if (!(dir->dirs[i]->flags & (TREE_SEEN | TREE_GONE)))
+			scan_gone(scan, dir->dirs[i]);
+}
+
+/* DT_DIR, DT_REG, DT_LNK, or something else; not every file system says it by itself. */
+static unsigned char
+entry_type(int dir_fd, const struct dirent *entry)
+{
+	struct stat st;
+
+	if (entry->d_type != DT_UNKNOWN)
+		return entry->d_type;
+	if (fstatat(dir_fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0)
+		return DT_UNKNOWN;
+	return S_ISDIR(st.st_mode)   ? DT_DIR
+	       : S_ISREG(st.st_mode) ? DT_REG
+	       : S_ISLNK(st.st_mode) ? DT_LNK
+				     : DT_UNKNOWN;
+}
+
+static void
+take_entry(struct scan *scan, struct tree_dir *dir, int dir_fd, const struct dirent *entry)
+{
+	const char *name = entry->d_name;
+	unsigned char type = entry_type(dir_fd, entry);
+	struct tree_dir *child;
+
+	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+		return;
+	if (type == DT_DIR && !scan_ignores(scan, dir, name)) {
+		child = tree_add_dir(dir, name);
+		if (child)
+			child->flags = TREE_SEEN;
+	} else if ((type == DT_REG || type == DT_LNK) &&
+		   counts(scan, dir, name, dir_fd, type == DT_LNK)) {
+		look(scan, dir, dir_fd, name);
+	}
+}
+
+/* 0, or -errno. A venv is none of ours, wherever it is, but as a root it was asked for. */
+static int
+list(struct scan *scan, struct tree_dir *dir)
+{
+	int fd = open_dir(dir);
+	const struct dirent *entry;
+	bool is_venv;
+	DIR *stream;
+
+	if (fd < 0)
+		return fd;
+	is_venv = dir->parent && faccessat(fd, venv_marker, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	if (!is_venv)
+		scan->spec.on_dir(scan->spec.arg, dir, fd);
+	stream = is_venv ? NULL : fdopendir(fd);
+	if (!stream) {
+		(void)close(fd);
+		return is_venv ? -ENOENT : -ENOMEM;
+	}
+	forget_seen(dir);
+	while ((entry = readdir(stream)))
+		take_entry(scan, dir, fd, entry);
+	(void)closedir(stream);
+	miss_unseen(scan, dir);
+	return 0;
+}
+
+/* No descriptor is open and no path is on the stack while it goes down. */
+int
+scan_dir(struct scan *scan, struct tree_dir *dir)
+{
+	int status = list(scan, dir);
+
+	scan->denied += status == -EACCES;
+	if (is_absence(status))
+		scan_gone(scan, dir);
+	if (status < 0)
+		return status;
+	dir->flags &= (uint8_t)~TREE_GONE;
+	for (unsigned i = 0; i < dir->n_dirs; i++)
+		if (dir->dirs[i]->flags & TREE_SEEN)
+			(void)scan_dir(scan, dir->dirs[i]);
+	return 0;
+}
+
+int
+scan_first(struct scan *scan, struct tree_dir *root)
+{
+	int status;
+
+	scan->is_first = true;
+	status = scan_dir(scan, root);
+	scan->is_first = false;
+	return status;
+}
+
+/* ---- all of a tree ---- */
+
+/* The present state of a file that is in doubt. */
+static void
+decide(struct scan *scan, struct tree_dir *dir, int dir_fd, struct tree_file *file)
+{
+	struct stat st;
+
+	if (dir_fd < 0 && !is_absence(dir_fd))
+		return;
+	if (dir_fd >= 0 &&
+	    fstatat(dir_fd, file->name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) == 0 &&
+	    is_file(&st)) {
+		(void)compare(scan, dir, dir_fd, file, &st);
+		return;
+	}
+	file->flags = (uint8_t)((file->flags | TREE_GONE) & ~TREE_MADE);
+	/* What came and went without being written was never there. */
+	if ((file->flags & (TREE_NEW | TREE_KNOWN)) == TREE_NEW || file->flags & TREE_CHANGED)
+		return;
+	file->flags |= TREE_CHANGED;
+	tell(scan, dir, file, SCAN_REMOVED);
+}
+
+void
+scan_settle(struct scan *scan, struct tree_dir *root)
+{
+	int dir_fd = -ENOENT;
+
+	for (unsigned i = 0; i < root->n_files; i++) {
+		if (!(root->files[i]->flags & (TREE_GONE | TREE_MADE)))
+			continue;
+		if (dir_fd < 0)
+			dir_fd = open_dir(root);
+		decide(scan, root, dir_fd, root->files[i]);
+	}
+	if (dir_fd >= 0)
+		(void)close(dir_fd);
+	for (unsigned i = 0; i < root->n_dirs; i++)
+		scan_settle(scan, root->dirs[i]);
+}
+
+static uint64_t
+clock_ns(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* What was unknown may have changed while the server read it: then nobody knows which of both it has. */
+static void
+read_file(const struct scan *scan, struct tree_dir *dir, int dir_fd, struct tree_file *file)
+{
+	struct stat st;
+
+	if (file->flags & (TREE_KNOWN | TREE_GONE) || dir_fd < 0)
+		return;
+	if (fstatat(dir_fd, file->name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0 ||
+	    !is_file(&st)) {
+		miss(scan, dir, file);
+		return;
+	}
+	take_contents(file, dir_fd, &st);
+	if (change_ns(&st) < scan->since_ns)
+		return;
+	file->flags |= TREE_CHANGED;
+	tell(scan, dir, file, SCAN_CHANGED);
+}
+
+static bool
+read_dir(struct scan *scan, struct tree_dir *dir, uint64_t until_ns)
+{
+	int dir_fd = open_dir(dir);
+	unsigned i = 0;
+
+	for (; i < dir->n_files; i++) {
+		if (!(dir->files[i]->flags & TREE_KNOWN) && clock_ns() >= until_ns)
+			break;
+		read_file(scan, dir, dir_fd, dir->files[i]);
+	}
+	dir->is_unread = i < dir->n_files;
+	if (dir_fd >= 0)
+		(void)close(dir_fd);
+	return !dir->is_unread;
+}
+
+bool
+scan_read_some(struct scan *scan, struct tree_dir *root, uint64_t until_ns)
+{
+	if (root->is_unread && !read_dir(scan, root, until_ns))
+		return false;
+	for (unsigned i = 0; i < root->n_dirs; i++)
+		if (!scan_read_some(scan, root->dirs[i], until_ns))
+			return false;
+	return clock_ns() < until_ns;
+}
+
+/* What is gone is forgotten. */
+static void
+take(struct tree_dir *root, scan_on_file *on_file, void *arg)
+{
+	for (unsigned i = root->n_files; i-- > 0;) {
+		struct tree_file *file = root->files[i];
+		bool is_gone = file->flags & TREE_GONE;
+
+		if (file->flags & TREE_CHANGED)
+			on_file(arg, root, file,
+			    is_gone                  ? SCAN_REMOVED
+			    : file->flags & TREE_NEW ? SCAN_NEW
+						     : SCAN_CHANGED);
+		file->flags &= (uint8_t) ~(TREE_CHANGED | TREE_NEW);
+		if (is_gone)
+			tree_remove_file(root, i);
+	}
+	for (unsigned i = root->n_dirs; i-- > 0;) {
+		take(root->dirs[i], on_file, arg);
+		if (root->dirs[i]->flags & TREE_GONE)
+			tree_remove_dir(root, i);
+	}
+}
+
+void
+scan_take(struct scan *scan, struct tree_dir *root, scan_on_file *on_file, void *arg)
+{
+	scan_settle(scan, root);
+	take(root, on_file, arg);
+}
+
+void
+scan_count(const struct tree_dir *root, unsigned *dirs, unsigned *files)
+{
+	*dirs += !(root->flags & TREE_GONE);
+	*files += root->n_files;
+	for (unsigned i = 0; i < root->n_dirs; i++)
+		scan_count(root->dirs[i], dirs, files);
+}

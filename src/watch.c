@@ -1,0 +1,593 @@
+/* SPDX-License-Identifier: MIT */
+/* Watches directories on the loop. */
+#include "watch.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/vfs.h>
+#include <time.h>
+
+enum {
+	READ_SLICE_NS = 2000000, /* of the loop's time for contents that are still unknown */
+	LOOK_SHARE = 20,         /* looking takes at most one part in so many of a CPU */
+	/* Files are stamped by a clock that may be one tick of the slowest kernel (100 Hz) behind. */
+	CLOCK_TICK_MS = 10,
+};
+
+static uint64_t
+now_ms(void)
+{
+	return uv_hrtime() / 1000000;
+}
+
+static void on_timer(uv_timer_t *timer);
+static void on_idle(uv_idle_t *idle);
+
+/* ---- when to look, and why ---- */
+
+/* Where changes are made on another machine or by another kernel, inotify(7) hears nothing of them. */
+static const char *
+blind_file_system(int fd)
+{
+	static const struct {
+		uint32_t magic; /* of statfs(2); the names are those of the kernel's sources */
+		char name[20];
+	} blind[] = {
+		{ 0x01021997, "9p" },
+		{ 0x65735546, "FUSE or virtiofs" },
+		{ 0x00006969, "NFS" },
+		{ 0x0000517b, "SMB" },
+		{ 0xff534d42, "CIFS" },
+		{ 0xfe534d42, "SMB" },
+		{ 0x786f4256, "vboxsf" },
+		{ 0x00c36400, "Ceph" },
+		{ 0x7c7c6673, "prl_fs" },
+	};
+	struct statfs fs;
+
+	if (fstatfs(fd, &fs) < 0)
+		return NULL;
+	for (size_t i = 0; i < sizeof blind / sizeof blind[0]; i++)
+		if ((uint32_t)fs.f_type == blind[i].magic)
+			return blind[i].name;
+	return NULL;
+}
+
+static void
+start_to_look(struct watch *watch, const char *reason)
+{
+	if (watch->polls)
+		return;
+	watch->polls = true;
+	watch->look_ms = watch->now_ms + watch->spec.poll_interval_ms;
+	if (reason)
+		watch->spec.on_fact(watch->spec.arg, WATCH_POLLS, reason);
+}
+
+static const char *
+shortage_text(int error)
+{
+	if (error == ENOSPC)
+		return "no inotify watch is left (fs.inotify.max_user_watches)";
+	if (error == EMFILE)
+		return "no inotify instance is left (fs.inotify.max_user_instances)";
+	return strerror(error);
+}
+
+static bool
+is_missing_any(const struct watch *watch)
+{
+	for (size_t i = 0; i < watch->n_roots; i++)
+		if (watch->roots[i].is_missing)
+			return true;
+	return false;
+}
+
+static void
+sooner(uint64_t *due_ms, uint64_t ms)
+{
+	if (ms < *due_ms)
+		*due_ms = ms;
+}
+
+/* The next moment at which something is due. */
+static void
+set_timer(struct watch *watch)
+{
+	uint64_t due_ms = UINT64_MAX, now = now_ms(), burst_ms;
+
+	if (burst_due(&watch->burst, &burst_ms))
+		due_ms = burst_ms;
+	if (watch->polls || is_missing_any(watch))
+		sooner(&due_ms, watch->look_ms);
+	if (watch->news.is_there)
+		sooner(&due_ms, watch->news.held_until_ms);
+	if (due_ms == UINT64_MAX) {
+		(void)uv_timer_stop(&watch->timer);
+		return;
+	}
+	uv_update_time(watch->timer.loop);
+	(void)uv_timer_start(&watch->timer, on_timer, due_ms > now ? due_ms - now : 0,
+	    0); /* fails only while closing */
+}
+
+/* ---- what the scan says ---- */
+
+static void
+on_dir(void *arg, struct tree_dir *dir, int fd)
+{
+	struct watch *watch = arg;
+	const char *name;
+	char reason[80];
+	int status = 0;
+
+	if (watch->inotify.fd < 0)
+		return;
+	status = watch_inotify_add(&watch->inotify, dir);
+	if (status == -ENOSPC || status == -ENOMEM)
+		start_to_look(watch, shortage_text(-status));
+	name = watch->spec.backend == WATCH_AUTO && !watch->polls ? blind_file_system(fd) : NULL;
+	if (!name)
+		return;
+	(void)snprintf(reason, sizeof reason, "inotify does not hear of all changes on %s", name);
+	start_to_look(watch, reason);
+}
+
+static void
+on_gone(void *arg, struct tree_dir *dir)
+{
+	struct watch *watch = arg;
+
+	if (watch->inotify.fd >= 0)
+		watch_inotify_remove(&watch->inotify, dir);
+}
+
+static void
+note(struct watch *watch, const struct tree_dir *dir, const struct tree_file *file,
+    enum scan_fact what)
+{
+	struct watch_news *news = &watch->news;
+	char path[WATCH_PATH_SIZE];
+
+	(void)tree_path(dir, file->name, true, path, sizeof path);
+	if (!news->is_there) {
+		*news = (struct watch_news){ .is_there = true, .alone = true, .what = what };
+		memcpy(news->path, path, sizeof path);
+	} else if (strcmp(news->path, path) != 0) {
+		/* Whatever is held has to come along now. */
+		news->alone = false;
+		news->held_until_ms = 0;
+	}
+}
+
+static void
+on_file(void *arg, const struct tree_dir *dir, const struct tree_file *file, enum scan_fact fact)
+{
+	struct watch *watch = arg;
+
+	switch (fact) {
+	case SCAN_NEW:
+	case SCAN_CHANGED:
+	case SCAN_REMOVED:
+		burst_change(&watch->burst, watch->now_ms);
+		note(watch, dir, file, fact);
+		break;
+	case SCAN_DOUBT:
+		burst_doubt(&watch->burst, watch->now_ms);
+		break;
+	case SCAN_SAME:
+		burst_touch(&watch->burst, watch->now_ms);
+		break;
+	}
+}
+
+/* ---- roots ---- */
+
+/* Entries of its parent directory, because the root itself may be moved away or be a link that is changed. */
+static void
+guard(struct watch *watch, struct watch_root *root)
+{
+	char parent[PATH_MAX];
+	char *slash;
+
+	(void)snprintf(parent, sizeof parent, "%s", root->dir->name);
+	slash = strrchr(parent, '/');
+	slash[slash == parent] = '\0';
+	root->place_wd = watch->inotify.fd < 0 ? -1 : watch_inotify_guard(&watch->inotify, parent);
+}
+
+static void
+tell_missing(struct watch *watch, struct watch_root *root, bool is_missing)
+{
+	if (root->is_missing == is_missing)
+		return;
+	root->is_missing = is_missing;
+	watch->spec.on_fact(
+	    watch->spec.arg, is_missing ? WATCH_MISSING : WATCH_BACK, root->dir->name);
+}
+
+static void
+look_at_root(struct watch *watch, struct watch_root *root)
+{
+	root->is_due = false;
+	(void)scan_dir(&watch->scan, root->dir);
+	guard(watch, root);
+	tell_missing(watch, root, root->dir->flags & TREE_GONE);
+}
+
+/* At all of them, or at those that are missing. */
+static void
+look(struct watch *watch, bool at_all)
+{
+	uint64_t began_ms = now_ms(), took_ms;
+
+	for (size_t i = 0; i < watch->n_roots; i++)
+		if (at_all || watch->roots[i].is_missing)
+			look_at_root(watch, &watch->roots[i]);
+	took_ms = (now_ms() - began_ms) * LOOK_SHARE;
+	watch->look_ms =
+	    now_ms() +
+	    (took_ms > watch->spec.poll_interval_ms ? took_ms : watch->spec.poll_interval_ms);
+}
+
+/* ---- what the kernel says ---- */
+
+/* Is it about the place of a root? */
+static void
+on_place(struct watch *watch, const struct watch_inotify_event *event)
+{
+	for (size_t i = 0; i < watch->n_roots; i++) {
+		struct watch_root *root = &watch->roots[i];
+		const char *name = strrchr(root->dir->name, '/') + 1;
+
+		if ((event->wd == root->place_wd &&
+			(!*event->name || strcmp(event->name, name) == 0)) ||
+		    (event->dir == root->dir && event->mask & (IN_DELETE_SELF | IN_MOVE_SELF)))
+			root->is_due = true;
+	}
+}
+
+static void
+on_subdir(struct watch *watch, const struct watch_inotify_event *event)
+{
+	struct tree_dir *child = tree_find_dir(event->dir, event->name);
+
+	if (scan_ignores(&watch->scan, event->dir, event->name))
+		return;
+	/* One that came to the place of another is another. */
+	if (child && !(child->flags & TREE_GONE) &&
+	    event->mask & (IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO))
+		scan_gone(&watch->scan, child);
+	if (event->mask & (IN_CREATE | IN_MOVED_TO)) {
+		child = tree_add_dir(event->dir, event->name);
+		if (child)
+			(void)scan_dir(&watch->scan, child);
+	}
+	burst_touch(&watch->burst, watch->now_ms);
+}
+
+static void
+on_event(void *arg, const struct watch_inotify_event *event)
+{
+	struct watch *watch = arg;
+
+	if (event->mask & (IN_Q_OVERFLOW | IN_UNMOUNT)) {
+		watch->overflowed = true;
+		return;
+	}
+	on_place(watch, event);
+	if (!event->dir || event->dir->flags & TREE_GONE)
+		return;
+	if (event->mask & IN_IGNORED)
+		watch_inotify_forget(&watch->inotify, event->dir);
+	else if (!*event->name)
+		return; /* a directory itself: its parent says the same, and on_place() for a root */
+	else if (event->mask & IN_ISDIR)
+		on_subdir(watch, event);
+	else
+		scan_file(&watch->scan, event->dir, event->name, event->mask & IN_CREATE);
+}
+
+static void
+look_where_due(struct watch *watch)
+{
+	if (watch->overflowed) {
+		watch->overflowed = false;
+		watch->spec.on_fact(watch->spec.arg, WATCH_OVERFLOW, "");
+		look(watch, true);
+	}
+	for (size_t i = 0; i < watch->n_roots; i++)
+		if (watch->roots[i].is_due)
+			look_at_root(watch, &watch->roots[i]);
+}
+
+/* True if there is more to read. */
+static bool
+hear(struct watch *watch)
+{
+	bool more;
+
+	watch->now_ms = now_ms();
+	if (watch->inotify.fd < 0)
+		return false;
+	more = watch_inotify_read(&watch->inotify, on_event, watch);
+	look_where_due(watch);
+	return more;
+}
+
+/* ---- what is told ---- */
+
+static void
+tell_change(struct watch *watch)
+{
+	struct watch_news *news = &watch->news;
+	const struct watch_change change = {
+		.path = news->path, .what = news->what, .alone = news->alone
+	};
+	uint64_t hold_ms;
+
+	if (!news->is_there || watch->now_ms < news->held_until_ms)
+		return;
+	hold_ms = watch->spec.on_change(watch->spec.arg, &change);
+	if (hold_ms > 0) {
+		news->held_until_ms = watch->now_ms + hold_ms;
+		return;
+	}
+	news->is_there = false;
+	watch->owes_quiet = true;
+}
+
+static void
+conclude(struct watch *watch)
+{
+	uint64_t now = watch->now_ms;
+
+	if (!watch->burst.changed && burst_doubt_is_over(&watch->burst, now))
+		for (size_t i = 0; i < watch->n_roots; i++)
+			scan_settle(&watch->scan, watch->roots[i].dir);
+	tell_change(watch);
+	(void)burst_is_over(&watch->burst, now);
+	/* The end of what was told; what is held has not begun for anybody else. */
+	if (watch->owes_quiet && !watch->burst.changed && !watch->news.is_there) {
+		watch->owes_quiet = false;
+		watch->spec.on_fact(watch->spec.arg, WATCH_QUIET, "");
+	}
+	set_timer(watch);
+}
+
+static void
+on_readable(uv_poll_t *poll, int status, int events)
+{
+	struct watch *watch = poll->data;
+
+	(void)status;
+	(void)events;
+	(void)hear(watch);
+	conclude(watch);
+}
+
+static void
+on_timer(uv_timer_t *timer)
+{
+	struct watch *watch = timer->data;
+	uint64_t due_ms;
+
+	/* What has happened up to now belongs to what is decided now. */
+	if (hear(watch))
+		burst_touch(&watch->burst, watch->now_ms);
+	if (watch->polls && (watch->now_ms >= watch->look_ms ||
+				(burst_due(&watch->burst, &due_ms) && watch->now_ms >= due_ms)))
+		look(watch, true);
+	else if (watch->now_ms >= watch->look_ms)
+		look(watch, false);
+	conclude(watch);
+}
+
+static void
+on_idle(uv_idle_t *idle)
+{
+	struct watch *watch = idle->data;
+	uint64_t until_ns = uv_hrtime() + READ_SLICE_NS;
+	bool is_done = true;
+
+	watch->now_ms = now_ms();
+	for (size_t i = 0; i < watch->n_roots && is_done; i++)
+		is_done = scan_read_some(&watch->scan, watch->roots[i].dir, until_ns);
+	if (is_done)
+		(void)uv_idle_stop(idle);
+	conclude(watch);
+}
+
+/* ---- the public ones ---- */
+
+/* By the clock of files, `ago_ms` before now. */
+static int64_t
+file_time_ns(uint64_t ago_ms)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec -
+	       (int64_t)(ago_ms + CLOCK_TICK_MS) * 1000000;
+}
+
+/* Is it in another one, or is that in it? Then the outer one is enough. */
+static bool
+is_below(const char *inner, const char *outer)
+{
+	char real[2][PATH_MAX];
+	size_t length;
+
+	if (!realpath(inner, real[0]) || !realpath(outer, real[1]))
+		return false;
+	length = strlen(real[1]);
+	return strncmp(real[0], real[1], length) == 0 &&
+	       (real[0][length] == '/' || real[0][length] == '\0');
+}
+
+static int
+add_root(struct watch *watch, const char *path)
+{
+	struct watch_root *root = &watch->roots[watch->n_roots];
+
+	for (size_t i = 0; i < watch->n_roots; i++) {
+		if (is_below(path, watch->roots[i].dir->name))
+			return 0;
+		if (is_below(watch->roots[i].dir->name, path)) {
+			tree_free(watch->roots[i].dir);
+			watch->roots[i] = watch->roots[--watch->n_roots];
+			return add_root(watch, path);
+		}
+	}
+	if (watch->n_roots == WATCH_ROOTS_MAX)
+		return -E2BIG;
+	*root = (struct watch_root){ .dir = tree_new_root(path), .place_wd = -1 };
+	if (!root->dir)
+		return -ENOMEM;
+	watch->n_roots++;
+	return 0;
+}
+
+static int
+add_roots(struct watch *watch, const char *paths)
+{
+	char path[PATH_MAX];
+	int status = 0;
+
+	while (status == 0 && *paths) {
+		size_t length = strcspn(paths, ","), end = length;
+
+		while (end > 1 && paths[end - 1] == '/')
+			end--;
+		if (snprintf(path, sizeof path, "%.*s", (int)end, paths) >= (int)sizeof path)
+			return -ENAMETOOLONG;
+		status = add_root(watch, path);
+		paths += length + (paths[length] == ',');
+	}
+	return status;
+}
+
+static void
+open_backend(struct watch *watch)
+{
+	int status = -ENOSYS;
+
+	watch->inotify.fd = -1;
+	if (watch->spec.backend != WATCH_POLL)
+		status = watch_inotify_open(&watch->inotify);
+	if (status < 0)
+		start_to_look(
+		    watch, watch->spec.backend == WATCH_POLL ? NULL : shortage_text(-status));
+}
+
+static void
+free_all(struct watch *watch)
+{
+	watch_inotify_close(&watch->inotify);
+	for (size_t i = 0; i < watch->n_roots; i++)
+		tree_free(watch->roots[i].dir);
+	scan_close(&watch->scan);
+}
+
+static void
+look_first(struct watch *watch)
+{
+	for (size_t i = 0; i < watch->n_roots; i++) {
+		struct watch_root *root = &watch->roots[i];
+
+		guard(watch, root);
+		(void)scan_first(&watch->scan, root->dir);
+		tell_missing(watch, root, root->dir->flags & TREE_GONE);
+	}
+	if (watch->scan.denied > 0)
+		watch->spec.on_fact(watch->spec.arg, WATCH_DENIED, "");
+	watch->look_ms = now_ms() + watch->spec.poll_interval_ms;
+}
+
+static void
+start_handles(struct watch *watch, uv_loop_t *loop)
+{
+	/* Neither can fail, but while closing. */
+	(void)uv_timer_init(loop, &watch->timer);
+	(void)uv_idle_init(loop, &watch->reader);
+	watch->timer.data = watch->reader.data = watch->readable.data = watch;
+	(void)uv_idle_start(&watch->reader, on_idle);
+	if (watch->inotify.fd >= 0)
+		(void)uv_poll_start(&watch->readable, UV_READABLE, on_readable);
+	set_timer(watch);
+}
+
+int
+watch_start(struct watch *watch, uv_loop_t *loop, const struct watch_spec *spec)
+{
+	const struct scan_spec scan = {
+		.include = spec->include,
+		.ignore = spec->ignore,
+		.on_dir = on_dir,
+		.on_gone = on_gone,
+		.on_file = on_file,
+		.arg = watch,
+	};
+	int status;
+
+	*watch = (struct watch){ .spec = *spec, .now_ms = now_ms() };
+	watch->burst.settle_ms = spec->settle_ms;
+	watch->burst.settle_removed_ms = spec->settle_removed_ms;
+	status = scan_open(&watch->scan, &scan);
+	if (status < 0)
+		return status;
+	watch->scan.since_ns = file_time_ns(watch->now_ms - spec->started_ms);
+	open_backend(watch);
+	status = add_roots(watch, spec->paths);
+	if (status == 0 && watch->inotify.fd >= 0)
+		status = uv_poll_init(loop, &watch->readable, watch->inotify.fd);
+	if (status < 0) {
+		free_all(watch);
+		return status;
+	}
+	look_first(watch);
+	start_handles(watch, loop);
+	return 0;
+}
+
+void
+watch_take(struct watch *watch, scan_on_file *on_taken, void *arg)
+{
+	watch->now_ms = now_ms();
+	watch->scan.since_ns = file_time_ns(0);
+	for (size_t i = 0; i < watch->n_roots; i++)
+		scan_take(&watch->scan, watch->roots[i].dir, on_taken, arg);
+	watch->news.is_there = watch->owes_quiet = false;
+	watch->burst.changed = watch->burst.doubtful = false;
+	set_timer(watch);
+}
+
+void
+watch_count(const struct watch *watch, unsigned *dirs, unsigned *files)
+{
+	*dirs = *files = 0;
+	for (size_t i = 0; i < watch->n_roots; i++)
+		scan_count(watch->roots[i].dir, dirs, files);
+}
+
+const char *
+watch_backend_text(const struct watch *watch)
+{
+	if (watch->inotify.fd < 0)
+		return "poll";
+	return watch->polls ? "inotify+poll" : "inotify";
+}
+
+void
+watch_stop(struct watch *watch)
+{
+	if (watch->inotify.fd >= 0)
+		uv_close((uv_handle_t *)&watch->readable, NULL);
+	uv_close((uv_handle_t *)&watch->timer, NULL);
+	uv_close((uv_handle_t *)&watch->reader, NULL);
+	free_all(watch);
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/* watch.enabled: is this a dev container? */
+#include "watch_auto.h"
+
+#include "agent.h"
+#include "editable.h"
+#include "env.h"
+#include "proc.h"
+
+#include <limits.h>
+#include <string.h>
+
+/* Of a python on PATH: the directory above its bin. */
+static bool
+python_prefix(char *const *vars, char prefix[PATH_MAX])
+{
+	char *slash;
+
+	if (!proc_find("python", vars, prefix, PATH_MAX) &&
+	    !proc_find("python3", vars, prefix, PATH_MAX))
+		return false;
+	for (int i = 0; i < 2; i++) {
+		slash = strrchr(prefix, '/');
+		if (!slash || slash == prefix)
+			return false;
+		*slash = '\0';
+	}
+	return true;
+}
+
+static bool
+has_editable(const struct config *config, char *const *vars, char *why, size_t size)
+{
+	const char *venv = env_get(vars, "VIRTUAL_ENV");
+	char prefix[PATH_MAX];
+
+	if (venv && *venv)
+		return editable_find(venv, config->agent_dir, why, size);
+	if (!python_prefix(vars, prefix))
+		return false;
+	/* Debian's pip installs to /usr/local for the Python of /usr. */
+	return editable_find(prefix, config->agent_dir, why, size) ||
+	       (strcmp(prefix, "/usr") == 0 &&
+		   editable_find("/usr/local", config->agent_dir, why, size));
+}
+
+enum watch_decision
+watch_auto_decide(
+    const struct config *config, char *const *argv, char *const *vars, char *why, size_t size)
+{
+	char program[PATH_MAX];
+
+	why[0] = '\0';
+	if (config->watch == CONFIG_WATCH_YES)
+		return WATCH_ON;
+	if (config->watch == CONFIG_WATCH_NO || !has_editable(config, vars, why, size))
+		return WATCH_OFF;
+	return agent_is_run_by(config->agent_dir, argv,
+		   proc_find(argv[0], vars, program, sizeof program) ? program : NULL)
+		   ? WATCH_ON
+		   : WATCH_ONE_SHOT;
+}

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/* inotify(7), by directory instead of by number. */
+#include "watch_inotify.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <sys/inotify.h>
+#include <unistd.h>
+
+/*
+ * Not MODIFY, ATTRIB and OPEN: a file is read when its writer closes it, attributes do not count,
+ * and a tenth of the events fits the queue ten times longer.
+ */
+static const uint32_t changes = IN_CREATE | IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM |
+				IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF | IN_EXCL_UNLINK |
+				IN_ONLYDIR;
+
+/* Entries that come and go; a directory may be watched for both. */
+static const uint32_t places = IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE |
+			       IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR | IN_MASK_ADD;
+
+enum {
+	BUFFER_BYTES = 16 * 1024,
+	READS_MAX = 16, /* at one time: signals and children come first */
+};
+
+static struct tree_dir **
+bucket_of(struct watch_inotify *inotify, int wd)
+{
+	return &inotify->buckets[(unsigned)wd % WATCH_INOTIFY_BUCKETS];
+}
+
+static struct tree_dir *
+find(struct watch_inotify *inotify, int wd)
+{
+	struct tree_dir *dir = *bucket_of(inotify, wd);
+
+	while (dir && dir->wd != wd)
+		dir = dir->next_wd;
+	return dir;
+}
+
+void
+watch_inotify_forget(struct watch_inotify *inotify, struct tree_dir *dir)
+{
+	struct tree_dir **at = bucket_of(inotify, dir->wd);
+
+	while (*at && *at != dir)
+		at = &(*at)->next_wd;
+	if (!*at)
+		return;
+	*at = dir->next_wd;
+	dir->wd = -1;
+	inotify->n--;
+}
+
+int
+watch_inotify_open(struct watch_inotify *inotify)
+{
+	*inotify = (struct watch_inotify){ .fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC) };
+	return inotify->fd < 0 ? -errno : 0;
+}
+
+int
+watch_inotify_add(struct watch_inotify *inotify, struct tree_dir *dir)
+{
+	char path[PATH_MAX];
+	struct tree_dir *other, **bucket;
+	int wd;
+
+	if (tree_path(dir, NULL, false, path, sizeof path) >= sizeof path)
+		return -ENAMETOOLONG;
+	wd = inotify_add_watch(inotify->fd, path, changes | (dir->parent ? IN_DONT_FOLLOW : 0));
+	if (wd < 0)
+		return -errno;
+	if (wd == dir->wd)
+		return 0;
+	watch_inotify_remove(inotify, dir);
+	/* It was moved here, and where it was we have not heard yet. */
+	other = find(inotify, wd);
+	if (other)
+		watch_inotify_forget(inotify, other);
+	bucket = bucket_of(inotify, wd);
+	dir->wd = wd;
+	dir->next_wd = *bucket;
+	*bucket = dir;
+	inotify->n++;
+	return 0;
+}
+
+void
+watch_inotify_remove(struct watch_inotify *inotify, struct tree_dir *dir)
+{
+	if (dir->wd < 0)
+		return;
+	(void)inotify_rm_watch(inotify->fd, dir->wd); /* fails if the kernel did it before */
+	watch_inotify_forget(inotify, dir);
+}
+
+int
+watch_inotify_guard(struct watch_inotify *inotify, const char *path)
+{
+	int wd = inotify_add_watch(inotify->fd, path, places);
+
+	return wd < 0 ? -errno : wd;
+}
+
+bool
+watch_inotify_read(struct watch_inotify *inotify,
+    void (*on_event)(void *arg, const struct watch_inotify_event *event), void *arg)
+{
+	_Alignas(struct inotify_event) char buffer[BUFFER_BYTES];
+
+	for (int i = 0; i < READS_MAX; i++) {
+		ssize_t n = read(inotify->fd, buffer, sizeof buffer);
+		const char *at = buffer;
+
+		if (n <= 0)
+			return false;
+		while (at < buffer + n) {
+			const struct inotify_event *event = (const void *)at;
+
+			on_event(arg, &(struct watch_inotify_event){
+					  .dir = find(inotify, event->wd),
+					  .wd = event->wd,
+					  .mask = event->mask,
+					  .name = event->len ? event->name : "",
+				      });
+			at += sizeof *event + event->len;
+		}
+	}
+	return true;
+}
+
+void
+watch_inotify_close(struct watch_inotify *inotify)
+{
+	if (inotify->fd >= 0)
+		(void)close(inotify->fd);
+	inotify->fd = -1;
+}
