@@ -25,6 +25,8 @@ struct scan_spec {
 	const char *include, *ignore; /* as the options say it */
 	/* A directory is there, open as fd, and is about to be listed: the moment to watch it. */
 	void (*on_dir)(void *arg, struct tree_dir *dir, int fd);
+	/* It may not be read. tar(1) as root makes them so, and opens them when they are full. */
+	void (*on_denied)(void *arg, struct tree_dir *dir);
 	/* It is not there any more, or is none of ours. */
 	void (*on_gone)(void *arg, struct tree_dir *dir);
 	scan_on_file *on_file;
@@ -36,7 +38,9 @@ struct scan {
 	struct patterns include, ignore;
 	bool is_first;    /* what is found was there when the server was started */
 	int64_t since_ns; /* when that was, by the clock of files: CLOCK_REALTIME */
-	unsigned denied;  /* directories that could not be read */
+	bool
+	    is_boot; /* a server that reads its files may see that one is missing, if only for a moment */
+	unsigned denied; /* directories that could not be read */
 };
 
 /* 0, or -EINVAL for a bad list, -ENOMEM. */

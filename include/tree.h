@@ -15,6 +15,7 @@ enum tree_flag {
 	TREE_GONE = 1 << 3,    /* there is no such file or directory, maybe only for a moment */
 	TREE_MADE = 1 << 4,    /* made, and not known to be written */
 	TREE_NEW = 1 << 5,     /* not there when the server was started */
+	TREE_DENIED = 1 << 6,  /* a directory that may not be read, maybe only for a moment */
 };
 
 /* A file that counts. One allocation each: a tree has thousands. */
@@ -31,7 +32,7 @@ struct tree_dir {
 	unsigned n_dirs, n_files;
 	struct tree_dir *next_wd; /* watch_inotify.c */
 	int wd;                   /* of inotify, or -1 */
-	uint8_t flags;            /* SEEN, GONE */
+	uint8_t flags;            /* SEEN, GONE, DENIED */
 	bool is_unread;           /* some files' contents are still to be taken */
 	char name[];              /* of a root: its path */
 };

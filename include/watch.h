@@ -29,6 +29,8 @@ enum watch_fact {
 enum {
 	WATCH_ROOTS_MAX = 16,
 	WATCH_PATH_SIZE = 256, /* of a path for people, below its root */
+	WATCH_BOOT_MS =
+	    10 * 1000, /* after that a server has read its files, if nobody knows better */
 };
 
 struct watch_change {
@@ -77,6 +79,8 @@ struct watch {
 	struct burst burst;
 	struct watch_news news;
 	bool polls, overflowed, owes_quiet;
+	bool touched; /* something that counts, since a server was started, if only for a moment */
+	uint64_t boot_end_ms;     /* the server may be reading its files until then */
 	uint64_t now_ms, look_ms; /* now, and when to look next */
 	size_t n_roots;
 	struct watch_root roots[WATCH_ROOTS_MAX];
@@ -93,6 +97,15 @@ int watch_start(struct watch *watch, uv_loop_t *loop, const struct watch_spec *s
  * told to on_taken.
  */
 void watch_take(struct watch *watch, scan_on_file *on_taken, void *arg);
+
+/*
+ * Were files written since the server was started, though they have the same contents now? Then
+ * WATCH_QUIET is told when that is over.
+ */
+bool watch_suspect(struct watch *watch);
+
+/* What the kernel has to say by now is taken note of, and told. */
+void watch_catch_up(struct watch *watch);
 
 /* What is watched, for people. */
 void watch_count(const struct watch *watch, unsigned *dirs, unsigned *files);

@@ -35,6 +35,9 @@ int watch_inotify_open(struct watch_inotify *inotify);
  */
 int watch_inotify_add(struct watch_inotify *inotify, struct tree_dir *dir);
 
+/* Hear of attributes of what is in it, too. */
+void watch_inotify_add_attributes(struct watch_inotify *inotify, const struct tree_dir *dir);
+
 void watch_inotify_remove(struct watch_inotify *inotify, struct tree_dir *dir);
 
 /* Watch for entries of `path` that come and go; the number that the events will have, or -errno. */

@@ -165,15 +165,24 @@ is_file_in(const char *agent_dir, const char *word)
 	return strncmp(path, dir, length) == 0 && path[length] == '/';
 }
 
-/* What makes the next word a module, however it looks. */
+/* Where the reading of a command or script stands. */
+struct reading {
+	bool is_due;  /* the next word is a module, however it looks */
+	bool is_from; /* `from X` was read: what `import` brings is no module */
+};
+
 static bool
-introduces_module(const char *word)
+introduces_module(struct reading *at, const char *word)
 {
 	static const char words[][8] = { "-m", "--app", "from", "import" };
+	bool is_import = strcmp(word, "import") == 0, is_from = at->is_from;
 
 	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
-		if (strcmp(word, words[i]) == 0)
+		if (strcmp(word, words[i]) == 0) {
+			at->is_from = strcmp(word, "from") == 0;
+			at->is_due = !(is_import && is_from);
 			return true;
+		}
 	return false;
 }
 
@@ -192,7 +201,7 @@ names_module(const char *agent_dir, char *word, bool is_due)
 
 /* Each word of a command or script; quotes and operators of a shell or of Python separate them. */
 static bool
-text_names_module(const char *agent_dir, const char *text, bool *is_due)
+text_names_module(const char *agent_dir, const char *text, struct reading *at)
 {
 	static const char separators[] = " \t\r\n'\"`;&|()<>=,[]{}";
 	char word[WORD_SIZE];
@@ -205,12 +214,11 @@ text_names_module(const char *agent_dir, const char *text, bool *is_due)
 			word[length] = '\0';
 			if (is_file_in(agent_dir, word))
 				return true;
-			if (introduces_module(word))
-				*is_due = true;
-			else if (names_module(agent_dir, word, *is_due))
-				return true;
-			else
-				*is_due = false;
+			if (!introduces_module(at, word)) {
+				if (names_module(agent_dir, word, at->is_due))
+					return true;
+				at->is_due = false;
+			}
 		}
 		text += length;
 	}
@@ -223,21 +231,21 @@ script_names_module(const char *agent_dir, const char *program)
 	char text[SCRIPT_BYTES + 1];
 	int fd = open(program, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	ssize_t n = fd < 0 ? -1 : read(fd, text, SCRIPT_BYTES);
-	bool is_due = false;
+	struct reading at = { 0 };
 
 	if (fd >= 0)
 		(void)close(fd);
 	text[n > 0 ? n : 0] = '\0';
-	return strncmp(text, "#!", 2) == 0 && text_names_module(agent_dir, text, &is_due);
+	return strncmp(text, "#!", 2) == 0 && text_names_module(agent_dir, text, &at);
 }
 
 bool
 agent_is_run_by(const char *agent_dir, char *const *argv, const char *program)
 {
-	bool is_due = false;
+	struct reading at = { 0 };
 
 	for (char *const *word = argv; *word; word++)
-		if (is_file_in(agent_dir, *word) || text_names_module(agent_dir, *word, &is_due))
+		if (is_file_in(agent_dir, *word) || text_names_module(agent_dir, *word, &at))
 			return true;
 	return program && script_names_module(agent_dir, program);
 }

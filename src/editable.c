@@ -19,8 +19,8 @@ enum {
 
 /* What is looked for, and where it was found. */
 struct search {
-	char agent_dir[PATH_MAX], prefix[PATH_MAX]; /* without links */
-	char how[640];                              /* what was found */
+	char agent_dir[PATH_MAX], packages[PATH_MAX]; /* where it looks; both without links */
+	char how[640];                                /* what was found */
 };
 
 /* ---- paths ---- */
@@ -41,7 +41,7 @@ is_related(const struct search *search, const char *path)
 {
 	char real[PATH_MAX];
 
-	if (!realpath(path, real) || strcmp(real, "/") == 0 || is_below(real, search->prefix))
+	if (!realpath(path, real) || strcmp(real, "/") == 0 || is_below(real, search->packages))
 		return false;
 	return is_below(real, search->agent_dir) || is_below(search->agent_dir, real);
 }
@@ -118,17 +118,19 @@ in_direct_url(struct search *search, const char *file, const char *text)
 	       note(search, file, path);
 }
 
-/* A line that begins with / is a path; others are comments, code or relative. */
+/* A line that begins with / is a path, to the last that is no blank; others are comments, code or relative. */
 static bool
 in_path_lines(struct search *search, const char *file, const char *text)
 {
 	while (*text) {
-		size_t length = strcspn(text, "\r\n");
+		size_t length = strcspn(text, "\r\n"), end = length;
 		char path[PATH_MAX];
 
-		if (*text == '/' && length < sizeof path) {
-			memcpy(path, text, length);
-			path[length] = '\0';
+		while (end > 0 && (text[end - 1] == ' ' || text[end - 1] == '\t'))
+			end--;
+		if (*text == '/' && end < sizeof path) {
+			memcpy(path, text, end);
+			path[end] = '\0';
 			if (is_related(search, path))
 				return note(search, file, path);
 		}
@@ -250,8 +252,11 @@ look_through(struct search *search, const char *site_packages)
 	const struct dirent *entry;
 	bool found = false;
 
-	if (!dir)
+	if (!dir || !realpath(site_packages, search->packages)) {
+		if (dir)
+			(void)closedir(dir);
 		return false;
+	}
 	for (size_t kind = 0; kind < N_KINDS && !found; kind++) {
 		rewinddir(dir);
 		while (!found && (entry = readdir(dir)))
@@ -290,8 +295,6 @@ look_in_prefix(struct search *search, const char *prefix)
 	char path[PATH_MAX];
 	bool found = false;
 
-	if (!realpath(prefix, search->prefix))
-		return false;
 	for (size_t i = 0; i < sizeof libs / sizeof libs[0] && !found; i++)
 		found = snprintf(path, sizeof path, "%s/%s", prefix, libs[i]) < (int)sizeof path &&
 			look_in_lib(search, path);

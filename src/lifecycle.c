@@ -314,6 +314,7 @@ in_stopping(struct lifecycle *life, enum life_event event, int code)
 		return life->unhealthy ? give_up(life, code) : end(life, code);
 	case LIFE_EV_STOP:
 		/* Said again: passed on again, because a second signal means "at once" to many servers. */
+		life->unhealthy = false; /* now it is stopped because somebody wants that */
 		return (struct life_step){ .actions = LIFE_SIGNAL };
 	case LIFE_EV_DEADLINE:
 		/* Even SIGKILL can be outlived, in the kernel or under a debugger. We do not wait for that. */

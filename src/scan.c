@@ -143,6 +143,8 @@ miss(const struct scan *scan, const struct tree_dir *dir, struct tree_file *file
 	if (file->flags & TREE_GONE)
 		return;
 	file->flags = (uint8_t)((file->flags | TREE_GONE) & ~TREE_MADE);
+	if (scan->is_boot)
+		file->flags &= (uint8_t)~TREE_KNOWN;
 	tell(scan, dir, file, SCAN_DOUBT);
 }
 
@@ -303,7 +305,7 @@ take_entry(struct scan *scan, struct tree_dir *dir, int dir_fd, const struct dir
 	if (type == DT_DIR && !scan_ignores(scan, dir, name)) {
 		child = tree_add_dir(dir, name);
 		if (child)
-			child->flags = TREE_SEEN;
+			child->flags = (uint8_t)(TREE_SEEN | (child->flags & TREE_DENIED));
 	} else if ((type == DT_REG || type == DT_LNK) &&
 		   counts(scan, dir, name, dir_fd, type == DT_LNK)) {
 		look(scan, dir, dir_fd, name);
@@ -343,12 +345,18 @@ scan_dir(struct scan *scan, struct tree_dir *dir)
 {
 	int status = list(scan, dir);
 
-	scan->denied += status == -EACCES;
+	if (status == -EACCES) {
+		scan->denied++;
+		dir->flags |= TREE_DENIED;
+		scan->spec.on_denied(scan->spec.arg, dir);
+		status =
+		    list(scan, dir); /* it may have been opened before anybody looked for that */
+	}
 	if (is_absence(status))
 		scan_gone(scan, dir);
 	if (status < 0)
 		return status;
-	dir->flags &= (uint8_t)~TREE_GONE;
+	dir->flags &= (uint8_t) ~(TREE_GONE | TREE_DENIED);
 	for (unsigned i = 0; i < dir->n_dirs; i++)
 		if (dir->dirs[i]->flags & TREE_SEEN)
 			(void)scan_dir(scan, dir->dirs[i]);

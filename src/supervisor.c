@@ -34,6 +34,7 @@ struct dev {
 	struct loop_guard guard;
 	struct changes changes;
 	uint64_t restarts;   /* by changes */
+	bool retried;        /* the last start was a second try, because files had been touched */
 	uint64_t changed_ms; /* when the last one came, and what it was */
 	char changed[WATCH_PATH_SIZE];
 	char change[WATCH_PATH_SIZE + 16]; /* in words */
@@ -476,6 +477,19 @@ is_interrupt(int wstatus)
 	return code == 128 + SIGINT || code == 128 + SIGQUIT;
 }
 
+/* It failed while files were written that have the same contents again: that may be why. Once. */
+static void
+try_again(struct supervisor *sv)
+{
+	struct dev *dev = sv->dev;
+
+	if (!sv->watching || !sv->life.failed || dev->retried || !watch_suspect(&dev->watch))
+		return;
+	dev->retried = true;
+	log_line(sv->spec.log, LOG_INFO, "trying again: files were written while it ran");
+	advance(sv, LIFE_EV_CHANGED, 0);
+}
+
 static void
 server_ended(struct supervisor *sv)
 {
@@ -493,12 +507,16 @@ server_ended(struct supervisor *sv)
 		advance(sv, LIFE_EV_STOP, 0);
 	}
 	advance(sv, LIFE_EV_EXITED, code);
+	try_again(sv);
 }
 
 static void
 reap(struct supervisor *sv)
 {
 	/* No shell waits for PID 1: there Ctrl-Z just stops the server, and SIGCONT to initd continues it. */
+	/* A change that came before this end must not be overtaken by the next start. */
+	if (sv->watching)
+		watch_catch_up(&sv->dev->watch);
 	proc_reap(sv->has_terminal && !sv->is_init, on_child_change, sv);
 	if (sv->server.ended)
 		server_ended(sv);
@@ -685,6 +703,7 @@ note_change(struct supervisor *sv, const struct watch_change *change)
 	struct dev *dev = sv->dev;
 
 	dev->restarts++;
+	dev->retried = false;
 	dev->changed_ms = now_ms();
 	(void)snprintf(dev->changed, sizeof dev->changed, "%s", change->path);
 	(void)snprintf(dev->change, sizeof dev->change, "%s %s", change->path, words[change->what]);

@@ -138,6 +138,15 @@ on_dir(void *arg, struct tree_dir *dir, int fd)
 }
 
 static void
+on_denied(void *arg, struct tree_dir *dir)
+{
+	struct watch *watch = arg;
+
+	if (watch->inotify.fd >= 0 && dir->parent)
+		watch_inotify_add_attributes(&watch->inotify, dir->parent);
+}
+
+static void
 on_gone(void *arg, struct tree_dir *dir)
 {
 	struct watch *watch = arg;
@@ -177,9 +186,11 @@ on_file(void *arg, const struct tree_dir *dir, const struct tree_file *file, enu
 		note(watch, dir, file, fact);
 		break;
 	case SCAN_DOUBT:
+		watch->touched = true;
 		burst_doubt(&watch->burst, watch->now_ms);
 		break;
 	case SCAN_SAME:
+		watch->touched = true;
 		burst_touch(&watch->burst, watch->now_ms);
 		break;
 	}
@@ -270,6 +281,16 @@ on_subdir(struct watch *watch, const struct watch_inotify_event *event)
 	burst_touch(&watch->burst, watch->now_ms);
 }
 
+/* May what was denied be read now? */
+static void
+on_attributes(struct watch *watch, const struct watch_inotify_event *event)
+{
+	struct tree_dir *child = tree_find_dir(event->dir, event->name);
+
+	if (child && child->flags & TREE_DENIED)
+		(void)scan_dir(&watch->scan, child);
+}
+
 static void
 on_event(void *arg, const struct watch_inotify_event *event)
 {
@@ -286,6 +307,8 @@ on_event(void *arg, const struct watch_inotify_event *event)
 		watch_inotify_forget(&watch->inotify, event->dir);
 	else if (!*event->name)
 		return; /* a directory itself: its parent says the same, and on_place() for a root */
+	else if (event->mask & IN_ATTRIB)
+		on_attributes(watch, event);
 	else if (event->mask & IN_ISDIR)
 		on_subdir(watch, event);
 	else
@@ -312,6 +335,7 @@ hear(struct watch *watch)
 	bool more;
 
 	watch->now_ms = now_ms();
+	watch->scan.is_boot = watch->now_ms < watch->boot_end_ms;
 	if (watch->inotify.fd < 0)
 		return false;
 	more = watch_inotify_read(&watch->inotify, on_event, watch);
@@ -359,6 +383,13 @@ conclude(struct watch *watch)
 	set_timer(watch);
 }
 
+void
+watch_catch_up(struct watch *watch)
+{
+	(void)hear(watch);
+	conclude(watch);
+}
+
 static void
 on_readable(uv_poll_t *poll, int status, int events)
 {
@@ -366,8 +397,7 @@ on_readable(uv_poll_t *poll, int status, int events)
 
 	(void)status;
 	(void)events;
-	(void)hear(watch);
-	conclude(watch);
+	watch_catch_up(watch);
 }
 
 static void
@@ -528,6 +558,7 @@ watch_start(struct watch *watch, uv_loop_t *loop, const struct watch_spec *spec)
 		.include = spec->include,
 		.ignore = spec->ignore,
 		.on_dir = on_dir,
+		.on_denied = on_denied,
 		.on_gone = on_gone,
 		.on_file = on_file,
 		.arg = watch,
@@ -563,7 +594,21 @@ watch_take(struct watch *watch, scan_on_file *on_taken, void *arg)
 		scan_take(&watch->scan, watch->roots[i].dir, on_taken, arg);
 	watch->news.is_there = watch->owes_quiet = false;
 	watch->burst.changed = watch->burst.doubtful = false;
+	watch->touched = false;
+	watch->boot_end_ms = watch->now_ms + WATCH_BOOT_MS;
 	set_timer(watch);
+}
+
+bool
+watch_suspect(struct watch *watch)
+{
+	if (!watch->touched)
+		return false;
+	watch->now_ms = now_ms();
+	burst_change(&watch->burst, watch->now_ms);
+	watch->owes_quiet = true;
+	set_timer(watch);
+	return true;
 }
 
 void

@@ -89,6 +89,15 @@ watch_inotify_add(struct watch_inotify *inotify, struct tree_dir *dir)
 }
 
 void
+watch_inotify_add_attributes(struct watch_inotify *inotify, const struct tree_dir *dir)
+{
+	char path[PATH_MAX];
+
+	if (dir->wd >= 0 && tree_path(dir, NULL, false, path, sizeof path) < sizeof path)
+		(void)inotify_add_watch(inotify->fd, path, IN_ATTRIB | IN_ONLYDIR | IN_MASK_ADD);
+}
+
+void
 watch_inotify_remove(struct watch_inotify *inotify, struct tree_dir *dir)
 {
 	if (dir->wd < 0)
