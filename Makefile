@@ -128,12 +128,13 @@ $(MUSL)/lib/libuv.a: $(MUSL)/libuv/include/uv.h | $(MUSL)/kernel
 
 # ---- tests ----
 
-UNIT = parse config env agent privs lifecycle json log http health status
+UNIT = parse config env agent privs lifecycle json log http health status patterns burst loop_guard tree fingerprint \
+    bytecode editable
 UNIT_BINARIES = $(UNIT:%=$(OUT)/unit/test_%)
 
 # What each unit test links: its module and what that stands on, nothing else.
 NEEDS_parse     = parse
-NEEDS_config    = config options http env parse json utf8 error
+NEEDS_config    = config options http env parse json utf8 error patterns
 NEEDS_env       = env parse error
 NEEDS_agent     = agent error
 NEEDS_privs     = privs parse error
@@ -143,6 +144,13 @@ NEEDS_health    = health
 NEEDS_status    = status health probe http parse json utf8
 NEEDS_json      = json utf8
 NEEDS_log       = log json utf8
+NEEDS_patterns  = patterns
+NEEDS_burst     = burst
+NEEDS_loop_guard  = loop_guard
+NEEDS_tree      = tree
+NEEDS_fingerprint = fingerprint
+NEEDS_bytecode  = bytecode
+NEEDS_editable  = editable
 
 UNIT_LIBS = $(shell $(PKG_CONFIG) --libs cmocka) $(shell $(PKG_CONFIG) --libs inih)
 
@@ -160,7 +168,7 @@ $(OUT)/unit/test_%: tests/unit/test_%.c $$(addprefix $(OUT)/obj/,$$(addsuffix .o
 	    -MMD -MP -pie $(if $(SAN),-fsanitize=address$(comma)undefined) $(LDFLAGS) -o $@ $(filter %.c %.o,$^) $(UNIT_LIBS)
 
 # libFuzzer: what it finds is kept in build/fuzz; a case worth keeping goes to tests/fuzz/seeds.
-FUZZ = http status control options
+FUZZ = http status control options patterns editable
 FUZZ_SECONDS ?= 60
 NEEDS_options = $(NEEDS_config)
 NEEDS_control = control $(NEEDS_status)

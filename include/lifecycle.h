@@ -72,7 +72,7 @@ struct lifecycle {
 	enum life_state state;
 	int exit_code; /* of the last server, or of what kept it from starting; valid from the first end on */
 	bool started; /* some server ran once */
-	bool killed;  /* SIGKILL was sent in this STOPPING or RESTARTING */
+	bool killed;  /* SIGKILL was sent in this STOPPING, RESTARTING or CLEARING */
 	/* this STOPPING or RESTARTING is for UNHEALTHY: a failure, whatever code it ends with */
 	bool unhealthy;
 	bool unsettled;    /* CHANGED was said, QUIET not yet: no server is started */

@@ -15,6 +15,7 @@ enum scan_fact {
 	SCAN_CHANGED, /* its contents differ */
 	SCAN_REMOVED,
 	SCAN_DOUBT, /* it is missing, or was just made: scan_settle() decides */
+	SCAN_YOUNG, /* it differs, but may still be written: to be looked at once more */
 	SCAN_SAME,  /* scan_file() was asked for it, but it has not changed */
 };
 
@@ -36,7 +37,9 @@ struct scan_spec {
 struct scan {
 	struct scan_spec spec;
 	struct patterns include, ignore;
-	bool is_first;    /* what is found was there when the server was started */
+	bool is_first; /* what is found was there when the server was started */
+	bool
+	    looks_twice; /* nobody will say when a file is closed: a difference counts at second sight */
 	int64_t since_ns; /* when that was, by the clock of files: CLOCK_REALTIME */
 	bool
 	    is_boot; /* a server that reads its files may see that one is missing, if only for a moment */
@@ -47,11 +50,14 @@ struct scan {
 int scan_open(struct scan *scan, const struct scan_spec *spec);
 void scan_close(struct scan *scan);
 
-/* Take a root in, whose files are there since before the server: contents are read by scan_read_some(). */
-int scan_first(struct scan *scan, struct tree_dir *root);
+/* A directory is to be looked at, with all that is below. */
+void scan_due(struct tree_dir *dir);
 
-/* Look at a directory and all that is below. 0, or -errno if it cannot be opened; a root that is missing is empty. */
-int scan_dir(struct scan *scan, struct tree_dir *dir);
+/*
+ * Look at directories that are due, until `until_ns` of CLOCK_MONOTONIC: PID 1 has other things to do.
+ * False: there are more. A root that is missing is TREE_GONE and empty.
+ */
+bool scan_some(struct scan *scan, struct tree_dir *root, uint64_t until_ns);
 
 /*
  * Look at one name in dir, if it is a file that counts. `made`: it was just created, and who writes
@@ -68,7 +74,7 @@ bool scan_ignores(const struct scan *scan, const struct tree_dir *dir, const cha
 /* Decide what is in doubt now. */
 void scan_settle(struct scan *scan, struct tree_dir *root);
 
-/* Take contents that are still unknown, until `until_ns` of uv_hrtime()'s clock. False: there are more. */
+/* Take contents that are still unknown: of what was there at the first look. As scan_some(). */
 bool scan_read_some(struct scan *scan, struct tree_dir *root, uint64_t until_ns);
 
 /*

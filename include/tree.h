@@ -15,7 +15,11 @@ enum tree_flag {
 	TREE_GONE = 1 << 3,    /* there is no such file or directory, maybe only for a moment */
 	TREE_MADE = 1 << 4,    /* made, and not known to be written */
 	TREE_NEW = 1 << 5,     /* not there when the server was started */
-	TREE_DENIED = 1 << 6,  /* a directory that may not be read, maybe only for a moment */
+	/* Of files: differs at first sight, and may still be written. */
+	TREE_YOUNG = 1 << 6,
+	/* Of directories: may not be read, maybe only for a moment; is still to be listed. */
+	TREE_DENIED = 1 << 6,
+	TREE_DUE = 1 << 7,
 };
 
 /* A file that counts. One allocation each: a tree has thousands. */
@@ -32,8 +36,9 @@ struct tree_dir {
 	unsigned n_dirs, n_files;
 	struct tree_dir *next_wd; /* watch_inotify.c */
 	int wd;                   /* of inotify, or -1 */
-	uint8_t flags;            /* SEEN, GONE, DENIED */
+	uint8_t flags;            /* SEEN, GONE, DENIED, DUE */
 	bool is_unread;           /* some files' contents are still to be taken */
+	bool has_due, has_unread; /* itself, or one below */
 	char name[];              /* of a root: its path */
 };
 

@@ -18,6 +18,7 @@ enum watch_backend {
 };
 
 enum watch_fact {
+	WATCH_READY,    /* all directories were looked at once and are watched */
 	WATCH_QUIET,    /* what was told by on_change is over */
 	WATCH_POLLS,    /* it has to look again and again; the text says why */
 	WATCH_OVERFLOW, /* too many changes at once: all was read again */
@@ -28,6 +29,7 @@ enum watch_fact {
 
 enum {
 	WATCH_ROOTS_MAX = 16,
+	WATCH_PLACES_MAX = 8,
 	WATCH_PATH_SIZE = 256, /* of a path for people, below its root */
 	WATCH_BOOT_MS =
 	    10 * 1000, /* after that a server has read its files, if nobody knows better */
@@ -57,7 +59,9 @@ struct watch_spec {
 
 struct watch_root {
 	struct tree_dir *dir;
-	int place_wd; /* of the directory that it is in, or -1 */
+	int places
+	    [WATCH_PLACES_MAX]; /* inotify's numbers of the directory that it is in, and those above */
+	size_t n_places;
 	bool is_missing, is_due;
 };
 
@@ -73,22 +77,26 @@ struct watch {
 	struct watch_spec spec;
 	uv_poll_t readable;
 	uv_timer_t timer;
-	uv_idle_t reader; /* takes contents while nothing else is to be done */
+	uv_idle_t worker; /* looks and reads while nothing else is to be done */
 	struct scan scan;
 	struct watch_inotify inotify;
 	struct burst burst;
 	struct watch_news news;
 	bool polls, overflowed, owes_quiet;
 	bool touched; /* something that counts, since a server was started, if only for a moment */
-	uint64_t boot_end_ms;     /* the server may be reading its files until then */
+	uint64_t boot_end_ms; /* the server may be reading its files until then */
+	bool walks, is_full;  /* directories are due; all of them were */
+	uint64_t walk_ns;     /* spent on this walk */
+	uint64_t full_ms,
+	    seen_ms; /* when the present full walk began, and the last one that is complete */
 	uint64_t now_ms, look_ms; /* now, and when to look next */
 	size_t n_roots;
 	struct watch_root roots[WATCH_ROOTS_MAX];
 };
 
 /*
- * Begin. 0 or a negative errno, and then there is nothing to stop. Whatever the kernel has no room
- * for is watched another way.
+ * Begin; WATCH_READY follows, maybe at once. 0 or a negative errno, and then there is nothing to stop.
+ * Whatever the kernel has no room for is watched another way.
  */
 int watch_start(struct watch *watch, uv_loop_t *loop, const struct watch_spec *spec);
 

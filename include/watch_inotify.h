@@ -40,8 +40,11 @@ void watch_inotify_add_attributes(struct watch_inotify *inotify, const struct tr
 
 void watch_inotify_remove(struct watch_inotify *inotify, struct tree_dir *dir);
 
-/* Watch for entries of `path` that come and go; the number that the events will have, or -errno. */
-int watch_inotify_guard(struct watch_inotify *inotify, const char *path);
+/*
+ * Watch whether `path` itself goes, and with `entries` which of its entries come and go. The number
+ * that the events will have, or -errno.
+ */
+int watch_inotify_guard(struct watch_inotify *inotify, const char *path, bool entries);
 
 /* The kernel has ended this watch by itself (IN_IGNORED). */
 void watch_inotify_forget(struct watch_inotify *inotify, struct tree_dir *dir);

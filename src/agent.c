@@ -239,13 +239,49 @@ script_names_module(const char *agent_dir, const char *program)
 	return strncmp(text, "#!", 2) == 0 && text_names_module(agent_dir, text, &at);
 }
 
+/* Those who are given modules to look at, not to serve. */
+static bool
+is_examiner(const char *name)
+{
+	static const char names[][12] = { "pytest", "py.test", "unittest", "doctest", "mypy",
+		"pylint" };
+
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	return false;
+}
+
+static const char *
+base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+/* A text of Python is no server, whatever it imports; nor is what examines others. */
+static bool
+ends_search(char *const *word)
+{
+	return strcmp(word[0], "-c") == 0 ||
+	       (strcmp(word[0], "-m") == 0 && word[1] && is_examiner(word[1]));
+}
+
 bool
 agent_is_run_by(const char *agent_dir, char *const *argv, const char *program)
 {
+	const char *name = argv[0] ? base_name(argv[0]) : "";
+	bool is_python = strncmp(name, "python", strlen("python")) == 0;
 	struct reading at = { 0 };
 
-	for (char *const *word = argv; *word; word++)
+	if (is_examiner(name))
+		return false;
+	for (char *const *word = argv; *word; word++) {
+		if (is_python && ends_search(word))
+			return false;
 		if (is_file_in(agent_dir, *word) || text_names_module(agent_dir, *word, &at))
 			return true;
+	}
 	return program && script_names_module(agent_dir, program);
 }

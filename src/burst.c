@@ -20,6 +20,13 @@ burst_doubt(struct burst *burst, uint64_t now_ms)
 }
 
 void
+burst_young(struct burst *burst, uint64_t now_ms)
+{
+	burst->young = true;
+	burst->young_ms = now_ms;
+}
+
+void
 burst_touch(struct burst *burst, uint64_t now_ms)
 {
 	burst->last_ms = now_ms;
@@ -36,11 +43,19 @@ end_of_burst(const struct burst *burst)
 bool
 burst_due(const struct burst *burst, uint64_t *due_ms)
 {
+	uint64_t due = UINT64_MAX, doubt = burst->doubt_ms + burst->settle_removed_ms;
+	uint64_t young = burst->young_ms + burst->settle_ms;
+
 	if (burst->changed)
-		*due_ms = end_of_burst(burst);
+		due = end_of_burst(burst);
 	else if (burst->doubtful)
-		*due_ms = burst->doubt_ms + burst->settle_removed_ms;
-	return burst->changed || burst->doubtful;
+		due = doubt;
+	if (burst->young && young < due)
+		due = young;
+	if (due == UINT64_MAX)
+		return false;
+	*due_ms = due;
+	return true;
 }
 
 bool
@@ -58,5 +73,14 @@ burst_doubt_is_over(struct burst *burst, uint64_t now_ms)
 	if (!burst->doubtful || now_ms < burst->doubt_ms + burst->settle_removed_ms)
 		return false;
 	burst->doubtful = false;
+	return true;
+}
+
+bool
+burst_young_is_over(struct burst *burst, uint64_t now_ms)
+{
+	if (!burst->young || now_ms < burst->young_ms + burst->settle_ms)
+		return false;
+	burst->young = false;
 	return true;
 }

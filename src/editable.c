@@ -39,9 +39,12 @@ is_below(const char *inner, const char *outer)
 static bool
 is_related(const struct search *search, const char *path)
 {
-	char real[PATH_MAX];
+	char file[PATH_MAX + 4], real[PATH_MAX];
 
-	if (!realpath(path, real) || strcmp(real, "/") == 0 || is_below(real, search->packages))
+	/* setuptools' finder leaves the .py of a single module out. */
+	(void)snprintf(file, sizeof file, "%s.py", path);
+	if ((!realpath(path, real) && !realpath(file, real)) || strcmp(real, "/") == 0 ||
+	    is_below(real, search->packages))
 		return false;
 	return is_below(real, search->agent_dir) || is_below(search->agent_dir, real);
 }

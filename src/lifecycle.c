@@ -124,6 +124,7 @@ forgive(struct lifecycle *life, uint64_t now_ms)
 static struct life_step
 clear(struct lifecycle *life)
 {
+	life->killed = false;
 	return go_with_deadline(life, LIFE_CLEARING, LIFE_CLEAR, LIFE_GRACE_MS);
 }
 
@@ -377,15 +378,12 @@ in_restarting(struct lifecycle *life, enum life_event event, int code)
 static struct life_step
 in_clearing(struct lifecycle *life, enum life_event event)
 {
-	struct life_step step;
-
 	switch (event) {
 	case LIFE_EV_GONE:
 		return start_again(life);
 	case LIFE_EV_DEADLINE:
-		step = start_again(life);
-		step.actions |= LIFE_KILL;
-		return step;
+		/* What even SIGKILL does not end within a second, nobody waits for. */
+		return life->killed ? start_again(life) : kill_group(life);
 	case LIFE_EV_STOP:
 		return end(life, life->exit_code);
 	case LIFE_EV_RESTART:

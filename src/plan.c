@@ -117,6 +117,15 @@ take_dir(const struct config *config, const char *name, const char **path,
 	return 0;
 }
 
+/* Whatever it is called. */
+static bool
+is_root(const char *path)
+{
+	char real[PATH_MAX];
+
+	return realpath(path, real) && strcmp(real, "/") == 0;
+}
+
 /* One item of watch.paths at `text`, appended to `out` as an absolute path. */
 static int
 take_watch_path(const char *text, size_t length, char *out, size_t size, const char **reason)
@@ -142,7 +151,7 @@ take_watch_path(const char *text, size_t length, char *out, size_t size, const c
 		return -1;
 	}
 	*reason = "all of the file system cannot be watched";
-	if (strspn(path, "/.") == strlen(path))
+	if (is_root(path))
 		return -1;
 	*reason = "too long";
 	return (size_t)snprintf(out, size, "%s", path) < size ? 0 : -1;
@@ -185,7 +194,7 @@ plan_dirs(struct plan *plan, const struct cmdline *cmd, struct error *err)
 	if (take_dir(config, "agent_dir", &config->agent_dir, plan->agent_dir,
 		is_needed || is_wanted, err) < 0)
 		return EXIT_CODE_CONFIG;
-	if (is_watched && strspn(config->agent_dir, "/.") == strlen(config->agent_dir)) {
+	if (is_watched && is_root(config->agent_dir)) {
 		(void)options_complain(
 		    config, "server", "agent_dir", "all of the file system cannot be watched", err);
 		return EXIT_CODE_CONFIG;

@@ -117,21 +117,33 @@ take_contents(struct tree_file *file, int dir_fd, const struct stat *st)
 	file->flags |= TREE_KNOWN;
 }
 
-/* It is there: are its contents what they were? True if they are. */
+/*
+ * It is there: are its contents what they were? True if they are. A difference counts at once only
+ * if its writer has closed it, or it is seen for the second time.
+ */
 static bool
 compare(const struct scan *scan, const struct tree_dir *dir, int dir_fd, struct tree_file *file,
-    const struct stat *st)
+    const struct stat *st, bool is_whole)
 {
-	bool was_known = file->flags & TREE_KNOWN, was_gone = file->flags & TREE_GONE;
-	uint64_t contents = file->contents;
+	uint8_t was = file->flags;
+	uint64_t contents;
 
-	file->flags &= (uint8_t) ~(TREE_GONE | TREE_MADE);
-	if (was_known && !was_gone && file->state == fingerprint_state(st))
+	file->flags &= (uint8_t) ~(TREE_GONE | TREE_MADE | TREE_YOUNG);
+	if ((was & (TREE_KNOWN | TREE_GONE)) == TREE_KNOWN && file->state == fingerprint_state(st))
 		return true;
-	take_contents(file, dir_fd, st);
-	if (was_known && contents == file->contents)
+	contents = fingerprint_contents(dir_fd, file->name, st);
+	if (was & TREE_KNOWN && contents == file->contents) {
+		file->state = lasting_state(st);
 		return true;
-	file->flags |= TREE_CHANGED;
+	}
+	if (!is_whole && !(was & TREE_YOUNG)) {
+		file->flags |= TREE_YOUNG;
+		tell(scan, dir, file, SCAN_YOUNG);
+		return false;
+	}
+	file->contents = contents;
+	file->state = lasting_state(st);
+	file->flags |= TREE_KNOWN | TREE_CHANGED;
 	tell(scan, dir, file, file->flags & TREE_NEW ? SCAN_NEW : SCAN_CHANGED);
 	return false;
 }
@@ -142,7 +154,7 @@ miss(const struct scan *scan, const struct tree_dir *dir, struct tree_file *file
 {
 	if (file->flags & TREE_GONE)
 		return;
-	file->flags = (uint8_t)((file->flags | TREE_GONE) & ~TREE_MADE);
+	file->flags = (uint8_t)((file->flags | TREE_GONE) & ~(TREE_MADE | TREE_YOUNG));
 	if (scan->is_boot)
 		file->flags &= (uint8_t)~TREE_KNOWN;
 	tell(scan, dir, file, SCAN_DOUBT);
@@ -168,6 +180,14 @@ is_file(const struct stat *st)
 	return S_ISREG(st->st_mode) || S_ISLNK(st->st_mode);
 }
 
+static void
+mark_unread(struct tree_dir *dir)
+{
+	dir->is_unread = true;
+	for (; dir && !dir->has_unread; dir = dir->parent)
+		dir->has_unread = true;
+}
+
 /* In a listing. What is unknown of a file that was always there is left to scan_read_some(). */
 static void
 look(const struct scan *scan, struct tree_dir *dir, int dir_fd, const char *name)
@@ -179,7 +199,7 @@ look(const struct scan *scan, struct tree_dir *dir, int dir_fd, const char *name
 		file = know(scan, dir, name);
 		if (file)
 			file->flags |= TREE_SEEN;
-		dir->is_unread = true;
+		mark_unread(dir);
 		return;
 	}
 	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0 || !is_file(&st))
@@ -188,8 +208,11 @@ look(const struct scan *scan, struct tree_dir *dir, int dir_fd, const char *name
 	if (!file)
 		return;
 	file->flags |= TREE_SEEN;
+	/* Of one that is being made its writer will tell. */
+	if (file->flags & TREE_MADE && dir->wd >= 0)
+		return;
 	if (file->flags & (TREE_KNOWN | TREE_NEW | TREE_GONE))
-		(void)compare(scan, dir, dir_fd, file, &st);
+		(void)compare(scan, dir, dir_fd, file, &st, !scan->looks_twice);
 }
 
 /* Is it not there, or did only we fail to see it? */
@@ -220,7 +243,7 @@ scan_file(struct scan *scan, struct tree_dir *dir, const char *name, bool made)
 	int dir_fd;
 
 	if (dir->parent && strcmp(name, venv_marker) == 0) {
-		(void)scan_dir(scan, dir); /* it has become a venv, or is none any more */
+		scan_due(dir); /* it has become a venv, or is none any more */
 		return;
 	}
 	dir_fd = open_dir(dir);
@@ -236,7 +259,7 @@ scan_file(struct scan *scan, struct tree_dir *dir, const char *name, bool made)
 		if (file && made && S_ISREG(st.st_mode) && st.st_nlink == 1) {
 			file->flags |= TREE_MADE;
 			tell(scan, dir, file, SCAN_DOUBT);
-		} else if (file && compare(scan, dir, dir_fd, file, &st)) {
+		} else if (file && compare(scan, dir, dir_fd, file, &st, true)) {
 			tell(scan, dir, file, SCAN_SAME);
 		}
 	}
@@ -305,7 +328,8 @@ take_entry(struct scan *scan, struct tree_dir *dir, int dir_fd, const struct dir
 	if (type == DT_DIR && !scan_ignores(scan, dir, name)) {
 		child = tree_add_dir(dir, name);
 		if (child)
-			child->flags = (uint8_t)(TREE_SEEN | (child->flags & TREE_DENIED));
+			child->flags =
+			    (uint8_t)(TREE_SEEN | (child->flags & (TREE_DENIED | TREE_DUE)));
 	} else if ((type == DT_REG || type == DT_LNK) &&
 		   counts(scan, dir, name, dir_fd, type == DT_LNK)) {
 		look(scan, dir, dir_fd, name);
@@ -339,9 +363,17 @@ list(struct scan *scan, struct tree_dir *dir)
 	return 0;
 }
 
-/* No descriptor is open and no path is on the stack while it goes down. */
-int
-scan_dir(struct scan *scan, struct tree_dir *dir)
+void
+scan_due(struct tree_dir *dir)
+{
+	dir->flags |= TREE_DUE;
+	for (; dir && !dir->has_due; dir = dir->parent)
+		dir->has_due = true;
+}
+
+/* List one directory; those in it are due then. */
+static void
+look_at_dir(struct scan *scan, struct tree_dir *dir)
 {
 	int status = list(scan, dir);
 
@@ -349,29 +381,44 @@ scan_dir(struct scan *scan, struct tree_dir *dir)
 		scan->denied++;
 		dir->flags |= TREE_DENIED;
 		scan->spec.on_denied(scan->spec.arg, dir);
-		status =
-		    list(scan, dir); /* it may have been opened before anybody looked for that */
+		status = list(scan, dir); /* it may have been opened before anybody looked */
 	}
 	if (is_absence(status))
 		scan_gone(scan, dir);
 	if (status < 0)
-		return status;
+		return;
 	dir->flags &= (uint8_t) ~(TREE_GONE | TREE_DENIED);
 	for (unsigned i = 0; i < dir->n_dirs; i++)
 		if (dir->dirs[i]->flags & TREE_SEEN)
-			(void)scan_dir(scan, dir->dirs[i]);
-	return 0;
+			scan_due(dir->dirs[i]);
 }
 
-int
-scan_first(struct scan *scan, struct tree_dir *root)
+static uint64_t
+clock_ns(void)
 {
-	int status;
+	struct timespec now;
 
-	scan->is_first = true;
-	status = scan_dir(scan, root);
-	scan->is_first = false;
-	return status;
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* No descriptor is open and no path is on the stack while it goes down. */
+bool
+scan_some(struct scan *scan, struct tree_dir *root, uint64_t until_ns)
+{
+	if (!root->has_due)
+		return true;
+	if (root->flags & TREE_DUE) {
+		root->flags &= (uint8_t)~TREE_DUE;
+		look_at_dir(scan, root);
+		if (clock_ns() >= until_ns)
+			return false;
+	}
+	for (unsigned i = 0; i < root->n_dirs; i++)
+		if (!scan_some(scan, root->dirs[i], until_ns))
+			return false;
+	root->has_due = false;
+	return true;
 }
 
 /* ---- all of a tree ---- */
@@ -387,10 +434,10 @@ decide(struct scan *scan, struct tree_dir *dir, int dir_fd, struct tree_file *fi
 	if (dir_fd >= 0 &&
 	    fstatat(dir_fd, file->name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) == 0 &&
 	    is_file(&st)) {
-		(void)compare(scan, dir, dir_fd, file, &st);
+		(void)compare(scan, dir, dir_fd, file, &st, true);
 		return;
 	}
-	file->flags = (uint8_t)((file->flags | TREE_GONE) & ~TREE_MADE);
+	file->flags = (uint8_t)((file->flags | TREE_GONE) & ~(TREE_MADE | TREE_YOUNG));
 	/* What came and went without being written was never there. */
 	if ((file->flags & (TREE_NEW | TREE_KNOWN)) == TREE_NEW || file->flags & TREE_CHANGED)
 		return;
@@ -404,7 +451,7 @@ scan_settle(struct scan *scan, struct tree_dir *root)
 	int dir_fd = -ENOENT;
 
 	for (unsigned i = 0; i < root->n_files; i++) {
-		if (!(root->files[i]->flags & (TREE_GONE | TREE_MADE)))
+		if (!(root->files[i]->flags & (TREE_GONE | TREE_MADE | TREE_YOUNG)))
 			continue;
 		if (dir_fd < 0)
 			dir_fd = open_dir(root);
@@ -414,15 +461,6 @@ scan_settle(struct scan *scan, struct tree_dir *root)
 		(void)close(dir_fd);
 	for (unsigned i = 0; i < root->n_dirs; i++)
 		scan_settle(scan, root->dirs[i]);
-}
-
-static uint64_t
-clock_ns(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
 /* What was unknown may have changed while the server read it: then nobody knows which of both it has. */
@@ -465,12 +503,15 @@ read_dir(struct scan *scan, struct tree_dir *dir, uint64_t until_ns)
 bool
 scan_read_some(struct scan *scan, struct tree_dir *root, uint64_t until_ns)
 {
+	if (!root->has_unread)
+		return true;
 	if (root->is_unread && !read_dir(scan, root, until_ns))
 		return false;
 	for (unsigned i = 0; i < root->n_dirs; i++)
 		if (!scan_read_some(scan, root->dirs[i], until_ns))
 			return false;
-	return clock_ns() < until_ns;
+	root->has_unread = false;
+	return true;
 }
 
 /* What is gone is forgotten. */

@@ -748,6 +748,18 @@ on_change(void *arg, const struct watch_change *change)
 }
 
 static void
+say_watching(struct supervisor *sv)
+{
+	const struct watch *watch = &sv->dev->watch;
+	unsigned dirs, files;
+
+	watch_count(watch, &dirs, &files);
+	log_line(sv->spec.log, LOG_INFO, "watching %s (%u director%s, %u file%s, %s)%s%s",
+	    watch->spec.paths, dirs, dirs == 1 ? "y" : "ies", files, files == 1 ? "" : "s",
+	    watch_backend_text(watch), sv->dev->why[0] ? ": " : "", sv->dev->why);
+}
+
+static void
 on_watch_fact(void *arg, enum watch_fact fact, const char *text)
 {
 	struct supervisor *sv = arg;
@@ -755,6 +767,9 @@ on_watch_fact(void *arg, enum watch_fact fact, const char *text)
 	char interval[32];
 
 	switch (fact) {
+	case WATCH_READY:
+		say_watching(sv);
+		break;
 	case WATCH_QUIET:
 		advance(sv, LIFE_EV_QUIET, 0);
 		break;
@@ -788,6 +803,10 @@ decide_to_watch(struct supervisor *sv)
 
 	switch (watch_auto_decide(config, sv->spec.argv, sv->spec.env->vars, why, sizeof why)) {
 	case WATCH_OFF:
+		log_line(sv->spec.log, LOG_DEBUG, "not watching: %s",
+		    config->watch == CONFIG_WATCH_NO
+			? "watch.enabled is no"
+			: "no editable install points to server.agent_dir");
 		return;
 	case WATCH_ONE_SHOT:
 		log_line(sv->spec.log, LOG_INFO,
@@ -806,18 +825,6 @@ decide_to_watch(struct supervisor *sv)
 	sv->dev = dev;
 	sv->life.policy.waits = true;
 	sv->life.policy.change_timeout_ms = config->watch_stop_timeout_ms;
-}
-
-static void
-say_watching(struct supervisor *sv)
-{
-	const struct watch *watch = &sv->dev->watch;
-	unsigned dirs, files;
-
-	watch_count(watch, &dirs, &files);
-	log_line(sv->spec.log, LOG_INFO, "watching %s (%u directories, %u files, %s)%s%s",
-	    watch->spec.paths, dirs, files, watch_backend_text(watch), sv->dev->why[0] ? ": " : "",
-	    sv->dev->why);
 }
 
 static void
@@ -842,16 +849,17 @@ open_watch(struct supervisor *sv)
 		.on_fact = on_watch_fact,
 		.arg = sv,
 	};
-	int status = watch_start(&sv->dev->watch, &sv->loop, &spec);
+	int status;
 
+	sv->watching = true; /* it may have something to say at once */
+	status = watch_start(&sv->dev->watch, &sv->loop, &spec);
 	if (status < 0) {
+		sv->watching = false;
 		log_line(
 		    sv->spec.log, LOG_WARN, "cannot watch %s: %s", spec.paths, strerror(-status));
 		sv->life.policy.waits = false;
 		return;
 	}
-	sv->watching = true;
-	say_watching(sv);
 }
 
 /* ---- who asks about us ---- */

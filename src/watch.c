@@ -12,8 +12,9 @@
 #include <time.h>
 
 enum {
-	READ_SLICE_NS = 2000000, /* of the loop's time for contents that are still unknown */
-	LOOK_SHARE = 20,         /* looking takes at most one part in so many of a CPU */
+	SLICE_NS =
+	    2000000, /* of the loop's time for looking and reading, before signals and children come */
+	LOOK_SHARE = 20, /* looking takes at most one part in so many of a CPU */
 	/* Files are stamped by a clock that may be one tick of the slowest kernel (100 Hz) behind. */
 	CLOCK_TICK_MS = 10,
 };
@@ -163,13 +164,16 @@ note(struct watch *watch, const struct tree_dir *dir, const struct tree_file *fi
 	char path[WATCH_PATH_SIZE];
 
 	(void)tree_path(dir, file->name, true, path, sizeof path);
-	if (!news->is_there) {
-		*news = (struct watch_news){ .is_there = true, .alone = true, .what = what };
+	if (news->is_there && strcmp(news->path, path) == 0)
+		return;
+	/* What is held comes along with anything else, which is the reason then. */
+	if (!news->is_there || news->held_until_ms > 0) {
+		bool alone = !news->is_there;
+
+		*news = (struct watch_news){ .is_there = true, .alone = alone, .what = what };
 		memcpy(news->path, path, sizeof path);
-	} else if (strcmp(news->path, path) != 0) {
-		/* Whatever is held has to come along now. */
+	} else {
 		news->alone = false;
-		news->held_until_ms = 0;
 	}
 }
 
@@ -189,6 +193,9 @@ on_file(void *arg, const struct tree_dir *dir, const struct tree_file *file, enu
 		watch->touched = true;
 		burst_doubt(&watch->burst, watch->now_ms);
 		break;
+	case SCAN_YOUNG:
+		burst_young(&watch->burst, watch->now_ms);
+		break;
 	case SCAN_SAME:
 		watch->touched = true;
 		burst_touch(&watch->burst, watch->now_ms);
@@ -198,17 +205,25 @@ on_file(void *arg, const struct tree_dir *dir, const struct tree_file *file, enu
 
 /* ---- roots ---- */
 
-/* Entries of its parent directory, because the root itself may be moved away or be a link that is changed. */
+/*
+ * The directories above a root, because it may be moved with one of them, and the entries of the one that
+ * it is in, because it may be replaced there, or be a link that is changed.
+ */
 static void
 guard(struct watch *watch, struct watch_root *root)
 {
-	char parent[PATH_MAX];
-	char *slash;
+	char path[PATH_MAX];
 
-	(void)snprintf(parent, sizeof parent, "%s", root->dir->name);
-	slash = strrchr(parent, '/');
-	slash[slash == parent] = '\0';
-	root->place_wd = watch->inotify.fd < 0 ? -1 : watch_inotify_guard(&watch->inotify, parent);
+	root->n_places = 0;
+	(void)snprintf(path, sizeof path, "%s", root->dir->name);
+	while (watch->inotify.fd >= 0 && root->n_places < WATCH_PLACES_MAX && strlen(path) > 1) {
+		char *slash = strrchr(path, '/');
+
+		slash[slash == path] = '\0';
+		root->places[root->n_places] =
+		    watch_inotify_guard(&watch->inotify, path, root->n_places == 0);
+		root->n_places++;
+	}
 }
 
 static void
@@ -221,31 +236,106 @@ tell_missing(struct watch *watch, struct watch_root *root, bool is_missing)
 	    watch->spec.arg, is_missing ? WATCH_MISSING : WATCH_BACK, root->dir->name);
 }
 
+/* ---- walks: looking at what is due, a slice at a time ---- */
+
+static void
+start_walk(struct watch *watch)
+{
+	if (!watch->walks)
+		watch->walk_ns = 0;
+	watch->walks = true;
+	(void)uv_idle_start(&watch->worker, on_idle); /* fails only while closing */
+}
+
+static void
+look_at_dir(struct watch *watch, struct tree_dir *dir)
+{
+	scan_due(dir);
+	start_walk(watch);
+}
+
 static void
 look_at_root(struct watch *watch, struct watch_root *root)
 {
-	root->is_due = false;
-	(void)scan_dir(&watch->scan, root->dir);
+	root->is_due = true;
 	guard(watch, root);
-	tell_missing(watch, root, root->dir->flags & TREE_GONE);
+	look_at_dir(watch, root->dir);
 }
 
 /* At all of them, or at those that are missing. */
 static void
 look(struct watch *watch, bool at_all)
 {
-	uint64_t began_ms = now_ms(), took_ms;
-
 	for (size_t i = 0; i < watch->n_roots; i++)
 		if (at_all || watch->roots[i].is_missing)
 			look_at_root(watch, &watch->roots[i]);
-	took_ms = (now_ms() - began_ms) * LOOK_SHARE;
-	watch->look_ms =
-	    now_ms() +
-	    (took_ms > watch->spec.poll_interval_ms ? took_ms : watch->spec.poll_interval_ms);
+	if (at_all) {
+		watch->is_full = true;
+		watch->full_ms = watch->now_ms;
+	}
+	watch->look_ms = watch->now_ms + watch->spec.poll_interval_ms;
+}
+
+/* Nothing is due any more. */
+static void
+finish_walk(struct watch *watch)
+{
+	uint64_t rest_ms = watch->walk_ns * LOOK_SHARE / 1000000;
+
+	watch->walks = false;
+	if (watch->is_full)
+		watch->seen_ms = watch->full_ms;
+	watch->is_full = false;
+	for (size_t i = 0; i < watch->n_roots; i++) {
+		struct watch_root *root = &watch->roots[i];
+
+		if (root->is_due)
+			tell_missing(watch, root, root->dir->flags & TREE_GONE);
+		root->is_due = false;
+	}
+	if (rest_ms < watch->spec.poll_interval_ms)
+		rest_ms = watch->spec.poll_interval_ms;
+	watch->look_ms = watch->now_ms + rest_ms;
+	if (!watch->scan.is_first)
+		return;
+	watch->scan.is_first = false;
+	watch->spec.on_fact(watch->spec.arg, WATCH_READY, "");
+	if (watch->scan.denied > 0)
+		watch->spec.on_fact(watch->spec.arg, WATCH_DENIED, "");
+}
+
+/* True if nothing is left to do. */
+static bool
+work(struct watch *watch)
+{
+	uint64_t began_ns = uv_hrtime(), until_ns = began_ns + SLICE_NS;
+
+	watch->now_ms = began_ns / 1000000;
+	watch->scan.looks_twice = watch->polls && watch->is_full;
+	for (size_t i = 0; i < watch->n_roots; i++)
+		if (!scan_some(&watch->scan, watch->roots[i].dir, until_ns)) {
+			watch->walk_ns += uv_hrtime() - began_ns;
+			return false;
+		}
+	watch->walk_ns += uv_hrtime() - began_ns;
+	if (watch->walks)
+		finish_walk(watch);
+	for (size_t i = 0; i < watch->n_roots; i++)
+		if (!scan_read_some(&watch->scan, watch->roots[i].dir, until_ns))
+			return false;
+	return true;
 }
 
 /* ---- what the kernel says ---- */
+
+static bool
+is_place(const struct watch_root *root, int wd)
+{
+	for (size_t i = 0; i < root->n_places; i++)
+		if (root->places[i] == wd)
+			return true;
+	return false;
+}
 
 /* Is it about the place of a root? */
 static void
@@ -255,10 +345,10 @@ on_place(struct watch *watch, const struct watch_inotify_event *event)
 		struct watch_root *root = &watch->roots[i];
 		const char *name = strrchr(root->dir->name, '/') + 1;
 
-		if ((event->wd == root->place_wd &&
+		if ((is_place(root, event->wd) &&
 			(!*event->name || strcmp(event->name, name) == 0)) ||
 		    (event->dir == root->dir && event->mask & (IN_DELETE_SELF | IN_MOVE_SELF)))
-			root->is_due = true;
+			look_at_root(watch, root);
 	}
 }
 
@@ -276,7 +366,7 @@ on_subdir(struct watch *watch, const struct watch_inotify_event *event)
 	if (event->mask & (IN_CREATE | IN_MOVED_TO)) {
 		child = tree_add_dir(event->dir, event->name);
 		if (child)
-			(void)scan_dir(&watch->scan, child);
+			look_at_dir(watch, child);
 	}
 	burst_touch(&watch->burst, watch->now_ms);
 }
@@ -288,7 +378,7 @@ on_attributes(struct watch *watch, const struct watch_inotify_event *event)
 	struct tree_dir *child = tree_find_dir(event->dir, event->name);
 
 	if (child && child->flags & TREE_DENIED)
-		(void)scan_dir(&watch->scan, child);
+		look_at_dir(watch, child);
 }
 
 static void
@@ -315,17 +405,14 @@ on_event(void *arg, const struct watch_inotify_event *event)
 		scan_file(&watch->scan, event->dir, event->name, event->mask & IN_CREATE);
 }
 
-static void
-look_where_due(struct watch *watch)
+/* A venv's marker makes its directory due. */
+static bool
+is_any_due(const struct watch *watch)
 {
-	if (watch->overflowed) {
-		watch->overflowed = false;
-		watch->spec.on_fact(watch->spec.arg, WATCH_OVERFLOW, "");
-		look(watch, true);
-	}
 	for (size_t i = 0; i < watch->n_roots; i++)
-		if (watch->roots[i].is_due)
-			look_at_root(watch, &watch->roots[i]);
+		if (watch->roots[i].dir->has_due)
+			return true;
+	return false;
 }
 
 /* True if there is more to read. */
@@ -339,7 +426,13 @@ hear(struct watch *watch)
 	if (watch->inotify.fd < 0)
 		return false;
 	more = watch_inotify_read(&watch->inotify, on_event, watch);
-	look_where_due(watch);
+	if (watch->overflowed) {
+		watch->overflowed = false;
+		watch->spec.on_fact(watch->spec.arg, WATCH_OVERFLOW, "");
+		look(watch, true);
+	}
+	if (is_any_due(watch))
+		start_walk(watch);
 	return more;
 }
 
@@ -365,22 +458,41 @@ tell_change(struct watch *watch)
 	watch->owes_quiet = true;
 }
 
+/* By looking only, what is due now is decided by a look that began later. */
+static bool
+must_look(const struct watch *watch)
+{
+	uint64_t due_ms;
+
+	return watch->polls && burst_due(&watch->burst, &due_ms) && watch->now_ms >= due_ms &&
+	       watch->seen_ms < due_ms;
+}
+
 static void
 conclude(struct watch *watch)
 {
 	uint64_t now = watch->now_ms;
 
-	if (!watch->burst.changed && burst_doubt_is_over(&watch->burst, now))
-		for (size_t i = 0; i < watch->n_roots; i++)
-			scan_settle(&watch->scan, watch->roots[i].dir);
+	if (!watch->walks && must_look(watch))
+		look(watch, true);
+	if (!watch->walks) {
+		if (!watch->burst.changed && burst_doubt_is_over(&watch->burst, now))
+			for (size_t i = 0; i < watch->n_roots; i++)
+				scan_settle(&watch->scan, watch->roots[i].dir);
+		(void)burst_young_is_over(&watch->burst, now);
+		(void)burst_is_over(&watch->burst, now);
+	}
 	tell_change(watch);
-	(void)burst_is_over(&watch->burst, now);
 	/* The end of what was told; what is held has not begun for anybody else. */
-	if (watch->owes_quiet && !watch->burst.changed && !watch->news.is_there) {
+	if (watch->owes_quiet && !watch->walks && !watch->burst.changed && !watch->news.is_there) {
 		watch->owes_quiet = false;
 		watch->spec.on_fact(watch->spec.arg, WATCH_QUIET, "");
 	}
-	set_timer(watch);
+	/* The end of a walk comes back here. */
+	if (watch->walks)
+		(void)uv_timer_stop(&watch->timer);
+	else
+		set_timer(watch);
 }
 
 void
@@ -404,16 +516,12 @@ static void
 on_timer(uv_timer_t *timer)
 {
 	struct watch *watch = timer->data;
-	uint64_t due_ms;
 
 	/* What has happened up to now belongs to what is decided now. */
 	if (hear(watch))
 		burst_touch(&watch->burst, watch->now_ms);
-	if (watch->polls && (watch->now_ms >= watch->look_ms ||
-				(burst_due(&watch->burst, &due_ms) && watch->now_ms >= due_ms)))
-		look(watch, true);
-	else if (watch->now_ms >= watch->look_ms)
-		look(watch, false);
+	if (watch->now_ms >= watch->look_ms && (watch->polls || is_missing_any(watch)))
+		look(watch, watch->polls);
 	conclude(watch);
 }
 
@@ -421,13 +529,8 @@ static void
 on_idle(uv_idle_t *idle)
 {
 	struct watch *watch = idle->data;
-	uint64_t until_ns = uv_hrtime() + READ_SLICE_NS;
-	bool is_done = true;
 
-	watch->now_ms = now_ms();
-	for (size_t i = 0; i < watch->n_roots && is_done; i++)
-		is_done = scan_read_some(&watch->scan, watch->roots[i].dir, until_ns);
-	if (is_done)
+	if (work(watch))
 		(void)uv_idle_stop(idle);
 	conclude(watch);
 }
@@ -475,7 +578,7 @@ add_root(struct watch *watch, const char *path)
 	}
 	if (watch->n_roots == WATCH_ROOTS_MAX)
 		return -E2BIG;
-	*root = (struct watch_root){ .dir = tree_new_root(path), .place_wd = -1 };
+	*root = (struct watch_root){ .dir = tree_new_root(path) };
 	if (!root->dir)
 		return -ENOMEM;
 	watch->n_roots++;
@@ -524,31 +627,14 @@ free_all(struct watch *watch)
 }
 
 static void
-look_first(struct watch *watch)
-{
-	for (size_t i = 0; i < watch->n_roots; i++) {
-		struct watch_root *root = &watch->roots[i];
-
-		guard(watch, root);
-		(void)scan_first(&watch->scan, root->dir);
-		tell_missing(watch, root, root->dir->flags & TREE_GONE);
-	}
-	if (watch->scan.denied > 0)
-		watch->spec.on_fact(watch->spec.arg, WATCH_DENIED, "");
-	watch->look_ms = now_ms() + watch->spec.poll_interval_ms;
-}
-
-static void
 start_handles(struct watch *watch, uv_loop_t *loop)
 {
-	/* Neither can fail, but while closing. */
+	/* None can fail, but while closing. */
 	(void)uv_timer_init(loop, &watch->timer);
-	(void)uv_idle_init(loop, &watch->reader);
-	watch->timer.data = watch->reader.data = watch->readable.data = watch;
-	(void)uv_idle_start(&watch->reader, on_idle);
+	(void)uv_idle_init(loop, &watch->worker);
+	watch->timer.data = watch->worker.data = watch->readable.data = watch;
 	if (watch->inotify.fd >= 0)
 		(void)uv_poll_start(&watch->readable, UV_READABLE, on_readable);
-	set_timer(watch);
 }
 
 int
@@ -580,8 +666,10 @@ watch_start(struct watch *watch, uv_loop_t *loop, const struct watch_spec *spec)
 		free_all(watch);
 		return status;
 	}
-	look_first(watch);
 	start_handles(watch, loop);
+	watch->scan.is_first = true;
+	look(watch, true);
+	on_idle(&watch->worker);
 	return 0;
 }
 
@@ -633,6 +721,6 @@ watch_stop(struct watch *watch)
 	if (watch->inotify.fd >= 0)
 		uv_close((uv_handle_t *)&watch->readable, NULL);
 	uv_close((uv_handle_t *)&watch->timer, NULL);
-	uv_close((uv_handle_t *)&watch->reader, NULL);
+	uv_close((uv_handle_t *)&watch->worker, NULL);
 	free_all(watch);
 }

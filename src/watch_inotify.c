@@ -15,10 +15,6 @@ static const uint32_t changes = IN_CREATE | IN_CLOSE_WRITE | IN_MOVED_TO | IN_MO
 				IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF | IN_EXCL_UNLINK |
 				IN_ONLYDIR;
 
-/* Entries that come and go; a directory may be watched for both. */
-static const uint32_t places = IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE |
-			       IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR | IN_MASK_ADD;
-
 enum {
 	BUFFER_BYTES = 16 * 1024,
 	READS_MAX = 16, /* at one time: signals and children come first */
@@ -107,9 +103,11 @@ watch_inotify_remove(struct watch_inotify *inotify, struct tree_dir *dir)
 }
 
 int
-watch_inotify_guard(struct watch_inotify *inotify, const char *path)
+watch_inotify_guard(struct watch_inotify *inotify, const char *path, bool entries)
 {
-	int wd = inotify_add_watch(inotify->fd, path, places);
+	const uint32_t moves = IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR | IN_MASK_ADD;
+	const uint32_t comings = IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE;
+	int wd = inotify_add_watch(inotify->fd, path, entries ? moves | comings : moves);
 
 	return wd < 0 ? -errno : wd;
 }

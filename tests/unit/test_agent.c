@@ -277,6 +277,248 @@ a_venv_whose_path_does_not_fit_is_none(void **state)
 	}
 }
 
+/* ---- is a command the agent's? ---- */
+
+/* "@" becomes the absolute path of the tree. */
+static char *
+put_root(const char *text)
+{
+	char root[PATH_MAX], *out;
+	const char *at = strchr(text, '@');
+
+	assert_non_null(getcwd(root, sizeof root));
+	if (!at)
+		out = strdup(text);
+	else if (asprintf(&out, "%.*s%s/tree%s", (int)(at - text), text, root, at + 1) < 0)
+		out = NULL;
+	assert_non_null(out);
+	return out;
+}
+
+enum {
+	WORDS_MAX = 8,
+};
+
+static bool
+is_run_by(const char *const words[WORDS_MAX], const char *program)
+{
+	char *argv[WORDS_MAX + 1] = { NULL }, *agent_dir = put_root("@/app/src");
+	bool is;
+
+	for (size_t i = 0; i < WORDS_MAX && words[i]; i++)
+		argv[i] = put_root(words[i]);
+	is = agent_is_run_by(agent_dir, argv, program);
+	for (size_t i = 0; i < WORDS_MAX; i++)
+		free(argv[i]);
+	free(agent_dir);
+	return is;
+}
+
+/* AGENT_DIR has main.py, pkg/ with server.py, a namespace package, and a file without .py. */
+static const char *const agent_entries[ENTRIES_MAX] = { "app/src/main.py", "app/src/pkg/server.py",
+	"app/src/ns/sub/x.txt", "app/src/README", "app/src/my-app/run.py", "app/src2/main.py" };
+
+static void
+a_command_that_names_a_module_of_agent_dir_runs_it(void **state)
+{
+	static const struct {
+		const char *words[WORDS_MAX];
+		bool expected;
+	} rows[] = {
+		/* after -m */
+		{ { "python", "-m", "pkg" }, true },
+		{ { "python", "-m", "pkg.server" }, true },
+		{ { "python", "-m", "main" }, true },
+		{ { "python", "-m", "ns.sub" }, true },
+		{ { "@/app/.venv/bin/python", "-X", "dev", "-m", "pkg", "--port", "8000" }, true },
+		{ { "python", "-m", "pytest" }, false },
+		{ { "python", "-m", "http.server" }, false },
+		{ { "python", "-m", "README" }, false },
+		{ { "python", "-m", "pytest", "pkg" }, false },
+		{ { "python", "-m", "pk" }, false },
+		{ { "python", "-m", "pkg2" }, false },
+		{ { "python", "-m", "Pkg" }, false },
+		{ { "python", "-m", "server" }, false },
+		{ { "python", "-m", "" }, false },
+		{ { "python", "-m", "." }, false },
+		{ { "python", "-m", ".." }, false },
+		{ { "python", "-m", ".pkg" }, false },
+		{ { "python", "-m" }, false },
+
+		/* X.y and X.y:app in a word */
+		{ { "uvicorn", "pkg.server:app" }, true },
+		{ { "uvicorn", "--host", "0.0.0.0", "pkg.server:app", "--reload" }, true },
+		{ { "gunicorn", "-w", "4", "-k", "uvicorn.workers.UvicornWorker",
+		      "pkg.server:app" },
+		    true },
+		{ { "gunicorn", "pkg.server:create_app()" }, true },
+		{ { "hypercorn", "pkg.server" }, true },
+		{ { "uvicorn", "main:app" }, true },
+		{ { "uvicorn", "ns.sub:app" }, true },
+		{ { "sh", "-c", "exec uvicorn pkg.server:app --port $PORT" }, true },
+		{ { "uvicorn", "pkg2.server:app" }, false },
+		{ { "uvicorn", "mypkg.server:app" }, false },
+		{ { "uvicorn", "other.pkg.server:app" }, false },
+		{ { "uvicorn", "server:app" }, false },
+		{ { "uvicorn", "README:app" }, false },
+		{ { "gunicorn", "--bind", "0.0.0.0:8000", "other:app" }, false },
+
+		/* a FILE.py in it */
+		{ { "python", "@/app/src/main.py" }, true },
+		{ { "python", "-u", "@/app/src/pkg/server.py" }, true },
+		{ { "@/app/src/main.py" }, true },
+		{ { "python", "@/app/src/../src/main.py" }, true },
+		{ { "python", "@/app/src/my-app/run.py" }, true },
+		{ { "fastapi", "run", "main.py" }, true },
+		{ { "python", "tree/app/src/pkg/server.py" }, true },
+		{ { "python", "@/app/src2/main.py" }, false },
+		{ { "python", "@/app/src/missing.py" }, false },
+		{ { "python", "@/app/src/../src2/main.py" }, false },
+		{ { "python", "missing.py" }, false },
+		{ { "cat", "@/app/src/README" }, false },
+
+		/* what is run in the image of a server and is none */
+		{ { "bash" }, false },
+		{ { "sh", "-l" }, false },
+		{ { "pytest" }, false },
+		{ { "pytest", "-q", "-x" }, false },
+		{ { "python" }, false },
+		{ { "pip", "list" }, false },
+		{ { "ruff", "check", "." }, false },
+		{ { "ls", ".." }, false },
+		{ { "ls", "/" }, false },
+		{ { "./run" }, false },
+		{ { "echo", ":app" }, false },
+		{ { "echo", "..:app" }, false },
+		{ { "echo", "" }, false },
+		{ { "sleep", "0.5" }, false },
+		{ { "curl", "http://127.0.0.1:8000/" }, false },
+		{ { NULL }, false },
+	};
+
+	(void)state;
+	make_tree(agent_entries);
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		char row[256] = "";
+
+		for (size_t w = 0; w < WORDS_MAX && rows[i].words[w]; w++)
+			(void)snprintf(
+			    row + strlen(row), sizeof row - strlen(row), "%s ", rows[i].words[w]);
+		expect_equal(row, is_run_by(rows[i].words, NULL), rows[i].expected);
+	}
+}
+
+static void
+a_script_that_names_a_module_of_agent_dir_runs_it(void **state)
+{
+	static const char *const words[WORDS_MAX] = { "my-agent", "--verbose" };
+	static const struct {
+		const char *text;
+		bool expected;
+	} rows[] = {
+		/* console scripts: pip's, uv's, and a shell's where the path is long */
+		{ "#!/v/bin/python\n# -*- coding: utf-8 -*-\nimport re\nimport sys\n"
+		  "from pkg.server import main\nif __name__ == '__main__':\n",
+		    true },
+		{ "#!/v/bin/python\n# -*- coding: utf-8 -*-\nimport sys\n"
+		  "from pkg.server import main\n",
+		    true },
+		{ "#!/bin/sh\n'''exec' \"/v/bin/python\" \"$0\" \"$@\"\n' '''\n"
+		  "# -*- coding: utf-8 -*-\nfrom pkg.server import main\n",
+		    true },
+		{ "#!/v/bin/python\nimport sys\nfrom pkg import main\nsys.exit(main())\n", true },
+		{ "#!/usr/bin/env python\nimport sys\nimport pkg\n", true },
+		{ "#!/v/bin/python\nimport sys\nfrom uvicorn.main import main\nsys.exit(main())\n",
+		    false },
+		{ "#!/v/bin/python\nfrom pytest import console_main\n", false },
+		{ "#!/v/bin/python\nfrom pkg2.server import main\n", false },
+		{ "#!/v/bin/python\nfrom mypkg.server import main\n", false },
+		{ "#!/v/bin/python\nfrom other.pkg.server import main\n", false },
+
+		/* shell entrypoints */
+		{ "#!/bin/sh\nset -e\nexec uvicorn pkg.server:app --host 0.0.0.0\n", true },
+		{ "#!/bin/sh\nexec python -m pkg.server \"$@\"\n", true },
+		{ "#!/bin/sh\nexec uvicorn other.server:app\n", false },
+		{ "#!/bin/sh\nexec \"$@\"\n", false },
+		{ "#!/bin/sh\n", false },
+		{ "#!", false },
+
+		/* no script */
+		{ "\177ELF pkg.server:app from pkg.server import main\n", false },
+		{ "from pkg.server import main\n", false },
+		{ "\n#!/bin/sh\nexec uvicorn pkg.server:app\n", false },
+		{ "#", false },
+		{ "", false },
+	};
+
+	(void)state;
+	make_tree(agent_entries);
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		write_file("script", rows[i].text);
+		expect_equal(rows[i].text, is_run_by(words, "script"), rows[i].expected);
+	}
+	assert_false(is_run_by(words, NULL));
+	assert_false(is_run_by(words, "missing"));
+	assert_false(is_run_by(words, "tree"));
+}
+
+static void
+of_a_script_the_first_four_kilobytes_count(void **state)
+{
+	static const char *const words[WORDS_MAX] = { "run.sh" };
+	static const struct {
+		size_t at; /* where the name starts */
+		bool expected;
+	} rows[] = { { 100, true }, { 2000, true }, { 4000, true }, { 4097, false },
+		{ 100000, false } };
+	static const char name[] = "\nexec uvicorn pkg.server:app\n";
+
+	(void)state;
+	make_tree(agent_entries);
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		char *text = malloc(rows[i].at + sizeof name), row[32];
+
+		assert_non_null(text);
+		(void)snprintf(row, sizeof row, "at %zu", rows[i].at);
+		memset(text, '#', rows[i].at);
+		memcpy(text, "#!/bin/sh\n", 10);
+		memcpy(text + rows[i].at, name, sizeof name);
+		write_file("script", text);
+		expect_equal(row, is_run_by(words, "script"), rows[i].expected);
+		free(text);
+	}
+}
+
+/* Nothing but one letter: no place to write it all, and nothing to wait for. */
+static void
+no_command_is_too_strange(void **state)
+{
+	static const char fillers[] = { 'x', '.', '/', ':', '-', '\xff', ' ' };
+	char *agent_dir, python[] = "python", dash_m[] = "-m";
+	char *argv[] = { python, dash_m, NULL, NULL };
+
+	(void)state;
+	make_tree(agent_entries);
+	agent_dir = put_root("@/app/src");
+	for (size_t i = 0; i < COUNT(fillers); i++)
+		for (size_t length = 1; length < 20000; length = length * 3 + 1) {
+			argv[2] = malloc(length + 1);
+			assert_non_null(argv[2]);
+			memset(argv[2], fillers[i], length);
+			argv[2][length] = '\0';
+			assert_false(agent_is_run_by(agent_dir, argv, argv[2]));
+			assert_false(agent_is_run_by(agent_dir, argv + 1, NULL));
+			assert_false(agent_is_run_by(agent_dir, argv + 2, NULL));
+			free(argv[2]);
+		}
+	argv[2] = NULL;
+	(void)alarm(10); /* its signal is the end of this test program */
+	assert_int_equal(mkfifo("fifo", 0600), 0);
+	assert_false(agent_is_run_by(agent_dir, argv, "fifo"));
+	(void)alarm(0);
+	free(agent_dir);
+}
+
 int
 main(void)
 {
@@ -287,6 +529,10 @@ main(void)
 		cmocka_unit_test(a_module_is_looked_for_in_a_directory),
 		cmocka_unit_test(the_venv_beside_agent_dir_is_found),
 		cmocka_unit_test(a_venv_whose_path_does_not_fit_is_none),
+		cmocka_unit_test(a_command_that_names_a_module_of_agent_dir_runs_it),
+		cmocka_unit_test(a_script_that_names_a_module_of_agent_dir_runs_it),
+		cmocka_unit_test(of_a_script_the_first_four_kilobytes_count),
+		cmocka_unit_test(no_command_is_too_strange),
 	};
 
 	return cmocka_run_group_tests_name("agent", tests, enter_folder, leave_folder);
