@@ -17,6 +17,7 @@ struct burst {
 	bool changed;               /* it has begun */
 	bool
 	    doubtful; /* something is missing, or was made and not written: maybe only for a moment */
+	bool writing; /* something that was made is not closed yet: no time to start a server */
 	uint64_t began_ms, last_ms; /* of the changed one; the last thing seen in it */
 	uint64_t doubt_ms;          /* the last thing in doubt */
 	bool young; /* something differs that may still be written: it needs a second look */

@@ -16,8 +16,10 @@ enum {
 /* Starts zeroed. */
 struct loop_guard {
 	char path[256];
-	unsigned n;       /* early restarts in a row by it alone */
-	uint64_t hold_ms; /* the life that the next server is given */
+	unsigned n; /* early restarts in a row by it alone */
+	char suspect[256];
+	uint64_t
+	    hold_ms; /* the life that a server is given before the suspect restarts it; 0: there is none */
 };
 
 /* One change that would restart the server. */

@@ -43,6 +43,7 @@ struct scan {
 	int64_t since_ns; /* when that was, by the clock of files: CLOCK_REALTIME */
 	bool
 	    is_boot; /* a server that reads its files may see that one is missing, if only for a moment */
+	unsigned n_made; /* files that are made and not known to be written */
 	unsigned denied; /* directories that could not be read */
 };
 

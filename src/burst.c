@@ -36,6 +36,10 @@ static uint64_t
 end_of_burst(const struct burst *burst)
 {
 	uint64_t quiet = burst->last_ms + burst->settle_ms, last = burst->began_ms + BURST_MAX_MS;
+	uint64_t written = burst->doubt_ms + burst->settle_removed_ms;
+
+	if (burst->writing && written > quiet)
+		quiet = written;
 
 	return quiet < last ? quiet : last;
 }

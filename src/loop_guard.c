@@ -21,13 +21,11 @@ is_early(const struct loop_guard_change *change)
 	       !(change->answered && is_python(change->path));
 }
 
-/* It is another path's turn, or this one's first. */
-static void
-begin(struct loop_guard *guard, const struct loop_guard_change *change)
+/* A path that is cut is still compared by what is kept of it. */
+static bool
+is_path(const char kept[256], const char *path)
 {
-	guard->n = 0;
-	guard->hold_ms = 0;
-	(void)snprintf(guard->path, sizeof guard->path, "%s", change->path);
+	return strncmp(kept, path, 255) == 0;
 }
 
 /* How long the suspect has to wait. */
@@ -38,7 +36,8 @@ hold(struct loop_guard *guard, const struct loop_guard_change *change)
 
 	/* People save one file often; or it is none that was held, and the server has lived in peace. */
 	if (is_known_good || change->age_ms >= guard->hold_ms + LOOP_GUARD_EARLY_MS) {
-		begin(guard, change);
+		guard->hold_ms = 0;
+		guard->n = 0;
 		return 0;
 	}
 	if (change->age_ms < guard->hold_ms)
@@ -49,32 +48,30 @@ hold(struct loop_guard *guard, const struct loop_guard_change *change)
 	return 0;
 }
 
+/* One more restart by this path. True: it has become suspect. */
+static bool
+count(struct loop_guard *guard, const struct loop_guard_change *change)
+{
+	if (!is_path(guard->path, change->path)) {
+		guard->n = 0;
+		(void)snprintf(guard->path, sizeof guard->path, "%s", change->path);
+	}
+	guard->n = is_early(change) ? guard->n + 1 : 0;
+	if (guard->n < LOOP_GUARD_RESTARTS)
+		return false;
+	guard->n = 0;
+	guard->hold_ms = LOOP_GUARD_EARLY_MS;
+	(void)snprintf(guard->suspect, sizeof guard->suspect, "%s", change->path);
+	return true;
+}
+
 uint64_t
 loop_guard_ask(struct loop_guard *guard, const struct loop_guard_change *change, bool *tell)
 {
-	/* A path that is cut is still compared by what is kept of it. */
-	bool is_same = strncmp(guard->path, change->path, sizeof guard->path - 1) == 0;
-	bool is_suspect = guard->n >= LOOP_GUARD_RESTARTS;
-
 	*tell = false;
-	if (!is_same || !change->alone) {
-		/* What somebody else changes does not clear a suspect. */
-		if (!is_suspect) {
-			begin(guard, change);
-			guard->n = is_early(change);
-		}
-		return 0;
-	}
-	if (is_suspect)
+	/* What somebody else changes does not clear a suspect. */
+	if (guard->hold_ms > 0 && change->alone && is_path(guard->suspect, change->path))
 		return hold(guard, change);
-	if (!is_early(change)) {
-		guard->n = 0;
-		return 0;
-	}
-	guard->n++;
-	if (guard->n == LOOP_GUARD_RESTARTS) {
-		guard->hold_ms = LOOP_GUARD_EARLY_MS;
-		*tell = true;
-	}
+	*tell = count(guard, change);
 	return 0;
 }

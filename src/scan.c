@@ -117,18 +117,26 @@ take_contents(struct tree_file *file, int dir_fd, const struct stat *st)
 	file->flags |= TREE_KNOWN;
 }
 
+/* It is no more in doubt, or in another way. */
+static void
+clear_doubt(struct scan *scan, struct tree_file *file)
+{
+	scan->n_made -= (file->flags & TREE_MADE) != 0;
+	file->flags &= (uint8_t) ~(TREE_GONE | TREE_MADE | TREE_YOUNG);
+}
+
 /*
  * It is there: are its contents what they were? True if they are. A difference counts at once only
  * if its writer has closed it, or it is seen for the second time.
  */
 static bool
-compare(const struct scan *scan, const struct tree_dir *dir, int dir_fd, struct tree_file *file,
+compare(struct scan *scan, const struct tree_dir *dir, int dir_fd, struct tree_file *file,
     const struct stat *st, bool is_whole)
 {
 	uint8_t was = file->flags;
 	uint64_t contents;
 
-	file->flags &= (uint8_t) ~(TREE_GONE | TREE_MADE | TREE_YOUNG);
+	clear_doubt(scan, file);
 	if ((was & (TREE_KNOWN | TREE_GONE)) == TREE_KNOWN && file->state == fingerprint_state(st))
 		return true;
 	contents = fingerprint_contents(dir_fd, file->name, st);
@@ -150,11 +158,12 @@ compare(const struct scan *scan, const struct tree_dir *dir, int dir_fd, struct 
 
 /* It is not there, maybe only for a moment. */
 static void
-miss(const struct scan *scan, const struct tree_dir *dir, struct tree_file *file)
+miss(struct scan *scan, const struct tree_dir *dir, struct tree_file *file)
 {
 	if (file->flags & TREE_GONE)
 		return;
-	file->flags = (uint8_t)((file->flags | TREE_GONE) & ~(TREE_MADE | TREE_YOUNG));
+	clear_doubt(scan, file);
+	file->flags |= TREE_GONE;
 	if (scan->is_boot)
 		file->flags &= (uint8_t)~TREE_KNOWN;
 	tell(scan, dir, file, SCAN_DOUBT);
@@ -190,7 +199,7 @@ mark_unread(struct tree_dir *dir)
 
 /* In a listing. What is unknown of a file that was always there is left to scan_read_some(). */
 static void
-look(const struct scan *scan, struct tree_dir *dir, int dir_fd, const char *name)
+look(struct scan *scan, struct tree_dir *dir, int dir_fd, const char *name)
 {
 	struct tree_file *file;
 	struct stat st;
@@ -257,7 +266,9 @@ scan_file(struct scan *scan, struct tree_dir *dir, const char *name, bool made)
 		file = know(scan, dir, name);
 		/* A link is whole at once, one more hard link too; another file is when it is closed. */
 		if (file && made && S_ISREG(st.st_mode) && st.st_nlink == 1) {
+			clear_doubt(scan, file);
 			file->flags |= TREE_MADE;
+			scan->n_made++;
 			tell(scan, dir, file, SCAN_DOUBT);
 		} else if (file && compare(scan, dir, dir_fd, file, &st, true)) {
 			tell(scan, dir, file, SCAN_SAME);
@@ -437,7 +448,8 @@ decide(struct scan *scan, struct tree_dir *dir, int dir_fd, struct tree_file *fi
 		(void)compare(scan, dir, dir_fd, file, &st, true);
 		return;
 	}
-	file->flags = (uint8_t)((file->flags | TREE_GONE) & ~(TREE_MADE | TREE_YOUNG));
+	clear_doubt(scan, file);
+	file->flags |= TREE_GONE;
 	/* What came and went without being written was never there. */
 	if ((file->flags & (TREE_NEW | TREE_KNOWN)) == TREE_NEW || file->flags & TREE_CHANGED)
 		return;
@@ -465,7 +477,7 @@ scan_settle(struct scan *scan, struct tree_dir *root)
 
 /* What was unknown may have changed while the server read it: then nobody knows which of both it has. */
 static void
-read_file(const struct scan *scan, struct tree_dir *dir, int dir_fd, struct tree_file *file)
+read_file(struct scan *scan, struct tree_dir *dir, int dir_fd, struct tree_file *file)
 {
 	struct stat st;
 

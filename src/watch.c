@@ -473,6 +473,7 @@ conclude(struct watch *watch)
 {
 	uint64_t now = watch->now_ms;
 
+	watch->burst.writing = watch->scan.n_made > 0;
 	if (!watch->walks && must_look(watch))
 		look(watch, true);
 	if (!watch->walks) {
