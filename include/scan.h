@@ -42,7 +42,7 @@ struct scan {
 	    looks_twice; /* nobody will say when a file is closed: a difference counts at second sight */
 	int64_t since_ns; /* when that was, by the clock of files: CLOCK_REALTIME */
 	bool
-	    is_boot; /* a server that reads its files may see that one is missing, if only for a moment */
+	    is_boot; /* a file that is away for a moment was none for the server: its return counts */
 	unsigned n_made; /* files that are made and not known to be written */
 	unsigned denied; /* directories that could not be read */
 };

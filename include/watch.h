@@ -38,7 +38,8 @@ enum {
 struct watch_change {
 	const char *path; /* the first one, below its root */
 	enum scan_fact what;
-	bool alone; /* nothing else has changed so far */
+	bool alone;   /* nothing else has changed so far */
+	bool is_ours; /* our user, who is the server's, may have written it */
 };
 
 struct watch_spec {
@@ -67,7 +68,7 @@ struct watch_root {
 
 /* What is told next. */
 struct watch_news {
-	bool is_there, alone;
+	bool is_there, alone, is_ours;
 	enum scan_fact what;
 	uint64_t held_until_ms;
 	char path[WATCH_PATH_SIZE];
@@ -105,6 +106,9 @@ int watch_start(struct watch *watch, uv_loop_t *loop, const struct watch_spec *s
  * told to on_taken.
  */
 void watch_take(struct watch *watch, scan_on_file *on_taken, void *arg);
+
+/* It was started: what happened since watch_take(), it may have seen or not. */
+void watch_taken(struct watch *watch);
 
 /*
  * Were files written since the server was started, though they have the same contents now? Then

@@ -300,6 +300,8 @@ spawn(struct supervisor *sv, int *code)
 	/* Only now: the way through /proc takes as long as a quarter of an exec. */
 	log_detach(sv->spec.log);
 	say_started(sv);
+	if (sv->watching)
+		watch_taken(&sv->dev->watch);
 	return LIFE_EV_SPAWNED;
 }
 
@@ -720,8 +722,8 @@ guard_against_loop(struct supervisor *sv, const struct watch_change *change)
 		.answered = sv->probing && sv->prober.health.ready,
 		.age_ms = now_ms() - sv->life.started_ms,
 	};
-	bool tell;
-	uint64_t hold_ms = loop_guard_ask(&sv->dev->guard, &asked, &tell);
+	bool tell = false;
+	uint64_t hold_ms = change->is_ours ? loop_guard_ask(&sv->dev->guard, &asked, &tell) : 0;
 
 	if (tell)
 		log_line(sv->spec.log, LOG_WARN,

@@ -10,6 +10,7 @@
 #include <sys/inotify.h>
 #include <sys/vfs.h>
 #include <time.h>
+#include <unistd.h>
 
 enum {
 	SLICE_NS =
@@ -156,6 +157,17 @@ on_gone(void *arg, struct tree_dir *dir)
 		watch_inotify_remove(&watch->inotify, dir);
 }
 
+/* Could we have done that? Compose, as the host's user or root, leaves files that the server cannot write. */
+static bool
+may_write(const struct tree_dir *dir, const char *name)
+{
+	char path[PATH_MAX];
+
+	if (tree_path(dir, name, false, path, sizeof path) >= sizeof path)
+		return true;
+	return access(path, W_OK) == 0 || (errno != EACCES && errno != EROFS);
+}
+
 static void
 note(struct watch *watch, const struct tree_dir *dir, const struct tree_file *file,
     enum scan_fact what)
@@ -170,7 +182,10 @@ note(struct watch *watch, const struct tree_dir *dir, const struct tree_file *fi
 	if (!news->is_there || news->held_until_ms > 0) {
 		bool alone = !news->is_there;
 
-		*news = (struct watch_news){ .is_there = true, .alone = alone, .what = what };
+		*news = (struct watch_news){ .is_there = true,
+			.alone = alone,
+			.is_ours = may_write(dir, file->name),
+			.what = what };
 		memcpy(news->path, path, sizeof path);
 	} else {
 		news->alone = false;
@@ -422,7 +437,6 @@ hear(struct watch *watch)
 	bool more;
 
 	watch->now_ms = now_ms();
-	watch->scan.is_boot = watch->now_ms < watch->boot_end_ms;
 	if (watch->inotify.fd < 0)
 		return false;
 	more = watch_inotify_read(&watch->inotify, on_event, watch);
@@ -443,7 +457,10 @@ tell_change(struct watch *watch)
 {
 	struct watch_news *news = &watch->news;
 	const struct watch_change change = {
-		.path = news->path, .what = news->what, .alone = news->alone
+		.path = news->path,
+		.what = news->what,
+		.alone = news->alone,
+		.is_ours = news->is_ours,
 	};
 	uint64_t hold_ms;
 
@@ -494,6 +511,15 @@ conclude(struct watch *watch)
 		(void)uv_timer_stop(&watch->timer);
 	else
 		set_timer(watch);
+}
+
+void
+watch_taken(struct watch *watch)
+{
+	watch->scan.is_boot = true;
+	(void)hear(watch);
+	watch->scan.is_boot = false;
+	set_timer(watch); /* it is told from there */
 }
 
 void
@@ -684,7 +710,6 @@ watch_take(struct watch *watch, scan_on_file *on_taken, void *arg)
 	watch->news.is_there = watch->owes_quiet = false;
 	watch->burst.changed = watch->burst.doubtful = false;
 	watch->touched = false;
-	watch->boot_end_ms = watch->now_ms + WATCH_BOOT_MS;
 	set_timer(watch);
 }
 
