@@ -31,6 +31,7 @@ struct pattern {
 struct patterns {
 	char *text; /* a copy that the patterns point into */
 	size_t n;
+	bool has_paths; /* else names are all that has to be known */
 	struct pattern list[PATTERNS_MAX];
 };
 

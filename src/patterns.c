@@ -50,7 +50,9 @@ add(struct copy *to, const char *text, size_t length)
 		return false;
 	memcpy(to->end, text, length);
 	to->end[length] = '\0';
-	patterns->list[patterns->n++] = compile(to->end);
+	patterns->list[patterns->n] = compile(to->end);
+	patterns->has_paths |= patterns->list[patterns->n].kind == PATTERN_PATH;
+	patterns->n++;
 	to->end += length + 1;
 	return true;
 }
@@ -104,6 +106,7 @@ patterns_parse(struct patterns *patterns, const char *text, const char *defaults
 	struct copy to = { .patterns = patterns };
 
 	patterns->n = 0;
+	patterns->has_paths = false;
 	patterns->text = malloc(strlen(text) + 1 + count_items(text) * (strlen(defaults) + 1));
 	if (!patterns->text)
 		return false;

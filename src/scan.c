@@ -47,6 +47,8 @@ is_in(const struct patterns *patterns, const struct tree_dir *dir, const char *n
 {
 	char path[PATH_MAX];
 
+	if (!patterns->has_paths)
+		return patterns_match(patterns, name);
 	if (tree_path(dir, name, true, path, sizeof path) >= sizeof path)
 		return false;
 	return patterns_match(patterns, path);
@@ -353,23 +355,26 @@ list(struct scan *scan, struct tree_dir *dir)
 {
 	int fd = open_dir(dir);
 	const struct dirent *entry;
-	bool is_venv;
+	bool is_venv = false;
 	DIR *stream;
 
 	if (fd < 0)
 		return fd;
-	is_venv = dir->parent && faccessat(fd, venv_marker, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
-	if (!is_venv)
-		scan->spec.on_dir(scan->spec.arg, dir, fd);
-	stream = is_venv ? NULL : fdopendir(fd);
+	scan->spec.on_dir(scan->spec.arg, dir, fd);
+	stream = fdopendir(fd);
 	if (!stream) {
 		(void)close(fd);
-		return is_venv ? -ENOENT : -ENOMEM;
+		return -ENOMEM;
 	}
 	forget_seen(dir);
-	while ((entry = readdir(stream)))
-		take_entry(scan, dir, fd, entry);
+	while (!is_venv && (entry = readdir(stream))) {
+		is_venv = dir->parent && strcmp(entry->d_name, venv_marker) == 0;
+		if (!is_venv)
+			take_entry(scan, dir, fd, entry);
+	}
 	(void)closedir(stream);
+	if (is_venv)
+		return -ENOENT;
 	miss_unseen(scan, dir);
 	return 0;
 }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The fixtures of the container tests: the engines, and the images with either binary."""
 
+import os
 import shutil
 import subprocess
 import tempfile
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import compose
 import images
 import packages
 from engine import Client, Daemon, need, remove_mounts
@@ -85,13 +87,62 @@ def bare(build_agent):
     return build_agent("bare")
 
 
+def fastapi_packages(docker):
+    """FastAPI and its servers for the Python of the images."""
+    python = docker.run("base", "python3", "-c", "import sys; print('%d.%d' % sys.version_info[:2])").stdout
+    return packages.site_packages(python.strip())
+
+
 @pytest.fixture(scope="session")
 def fastapi(docker_engine, agent):
     """The image with a FastAPI application on uvicorn."""
-    python = docker_engine.run("base", "python3", "-c", "import sys; print('%d.%d' % sys.version_info[:2])").stdout
     return images.build(docker_engine, f"fastapi-{agent}", "Dockerfile.fastapi", "--build-arg", f"IMAGE={agent}",
-                        packages=packages.site_packages(python.strip()),
+                        packages=fastapi_packages(docker_engine),
                         fastapi_agent=ROOT / "tests" / "servers" / "fastapi_agent")
+
+
+@pytest.fixture(scope="session")
+def dev_without_initd(docker_engine):
+    return images.build(docker_engine, "dev", "Dockerfile.watch", packages=fastapi_packages(docker_engine),
+                        builder=images.builder(), dev_agent=HERE / "dev_agent")
+
+
+@pytest.fixture(scope="session")
+def dev(docker_engine, dev_without_initd, libc, binary):
+    """A dev image: a FastAPI application that is installed in editable mode."""
+    return images.build(docker_engine, f"dev-{libc}", "Dockerfile.initd", "--build-arg", f"IMAGE={dev_without_initd}",
+                        initd=binary)
+
+
+@pytest.fixture(scope="session")
+def installed(docker_engine, dev):
+    """The same application, installed as for production."""
+    return images.build(docker_engine, f"installed-{dev}", "Dockerfile.installed", "--build-arg", f"IMAGE={dev}")
+
+
+@pytest.fixture
+def sources(tmp_path):
+    """The application's sources on the host, where the container's user may do everything too, and with all that comes."""
+    umask = os.umask(0)
+    path = tmp_path / "src"
+    shutil.copytree(HERE / "dev_agent" / "src", path, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in path, *path.rglob("*"):
+        name.chmod(0o777)
+    yield path
+    os.umask(umask)
+
+
+@pytest.fixture(scope="session")
+def podman_dev(hand_over, dev):
+    return hand_over(dev)
+
+
+@pytest.fixture(scope="session")
+def compose_plugin(docker_engine, scratch):
+    """Makes `docker compose` a command of the engine's client."""
+    directory = scratch / "cli-plugins"
+    directory.mkdir()
+    (directory / "docker-compose").symlink_to(compose.plugin())
 
 
 def with_healthcheck(docker, image):

@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: MIT
 """The images, made without a registry: a root file system from the Debian mirror, and what Dockerfile puts on it."""
 
+import hashlib
 import io
 import platform
 import subprocess
+import sys
 import tarfile
 import tempfile
 from pathlib import Path
 
 import pytest
 
+import packages
 from harness import BUILD
 
 HERE = Path(__file__).resolve().parent
@@ -55,6 +58,22 @@ def pack(root, tarball):
     subprocess.run(["tar", "--create", "--file", tarball, "--directory", root, "--one-file-system",
                     *(f"--exclude={pattern}" for pattern in LEFT_OUT), "."], check=True)
     return tarball
+
+
+# What installs a project in an image, where there is no network.
+BUILDER = ("pip==26.3", "uv_build==0.13.6")
+
+
+def builder():
+    """A directory with BUILDER, for PYTHONPATH; made once, then kept under build/."""
+    def make(path):
+        made = subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--only-binary=:all:",
+                               "--target", path, *BUILDER], capture_output=True, text=True)
+        if made.returncode:
+            pytest.skip(f"pip cannot install {' '.join(BUILDER)}: {made.stderr.strip()}")
+
+    digest = hashlib.sha256(" ".join(BUILDER).encode()).hexdigest()[:12]
+    return packages.made(BUILD / "venvs" / f"builder-{digest}", make)
 
 
 def readable(member):
