@@ -412,13 +412,15 @@ print_watch(const struct status *status, FILE *out)
 
 	if (*status->watch_backend == '\0')
 		return;
-	(void)fprintf(out, "watch      %s by %s: %llu directories, %llu files, %llu restarts",
+	(void)fprintf(out, "watch      %s by %s: %llu director%s, %llu file%s, %llu restart%s",
 	    status->watch_paths, status->watch_backend,
-	    (unsigned long long)status->watch_directories, (unsigned long long)status->watch_files,
-	    (unsigned long long)status->watch_restarts);
+	    (unsigned long long)status->watch_directories,
+	    status->watch_directories == 1 ? "y" : "ies", (unsigned long long)status->watch_files,
+	    status->watch_files == 1 ? "" : "s", (unsigned long long)status->watch_restarts,
+	    status->watch_restarts == 1 ? "" : "s");
 	if (*status->last_change)
-		(void)fprintf(
-		    out, ", %s %s ago", status->last_change, age_text(status->last_change_ms, age));
+		(void)fprintf(out, "\n           %s %s ago", status->last_change,
+		    age_text(status->last_change_ms, age));
 	(void)fputc('\n', out);
 }
 

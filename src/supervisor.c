@@ -543,6 +543,8 @@ replace(struct supervisor *sv, enum life_event event, const char *reason)
 	if (sv->life.state != LIFE_RESTARTING)
 		(void)snprintf(sv->asked, sizeof sv->asked, "%s", reason);
 	sv->stop_signal = wanted ? wanted : SIGTERM;
+	if (sv->life.state == LIFE_WAITING)
+		say_asked(sv, "starting");
 	advance(sv, event, 0);
 }
 
