@@ -18,7 +18,7 @@ enum watch_decision {
  * With auto, watching needs an editable install into agent_dir in the environment that the server
  * has (its VIRTUAL_ENV, else the prefix of the python on its PATH), and a command that runs
  * something of agent_dir: in the same image, `pytest` and `bash` are to keep their exit codes and are not
- * to be restarted. Relative paths in argv are of the present working directory.
+ * to be restarted.
  */
 enum watch_decision watch_auto_decide(
     const struct config *config, char *const *argv, char *const *vars, char *why, size_t size);

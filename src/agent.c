@@ -167,23 +167,55 @@ is_file_in(const char *agent_dir, const char *word)
 
 /* Where the reading of a command or script stands. */
 struct reading {
-	bool is_due;  /* the next word is a module, however it looks */
-	bool is_from; /* `from X` was read: what `import` brings is no module */
+	bool is_module; /* the next word is a module, however it looks */
+	bool is_file;   /* the next word that is no option may be a FILE.py to run */
+	bool is_from;   /* `from X` was read: what `import` brings is no module */
+	bool is_over;   /* what comes is read by somebody else */
 };
 
-static bool
-introduces_module(struct reading *at, const char *word)
+static const char *
+base_name(const char *path)
 {
-	static const char words[][8] = { "-m", "--app", "from", "import" };
-	bool is_import = strcmp(word, "import") == 0, is_from = at->is_from;
+	const char *slash = strrchr(path, '/');
 
-	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
-		if (strcmp(word, words[i]) == 0) {
-			at->is_from = strcmp(word, "from") == 0;
-			at->is_due = !(is_import && is_from);
+	return slash ? slash + 1 : path;
+}
+
+static bool
+is_one_of(const char *word, const char names[][12], size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(word, names[i]) == 0)
 			return true;
-		}
 	return false;
+}
+
+/* Those who are given modules and files to look at, not to serve. */
+static bool
+is_examiner(const char *word)
+{
+	static const char names[][12] = { "pytest", "py.test", "unittest", "doctest", "mypy",
+		"pylint" };
+
+	return is_one_of(word, names, sizeof names / sizeof names[0]);
+}
+
+static bool
+introduces_module(const char *word)
+{
+	static const char words[][12] = { "-m", "--app", "from", "import" };
+
+	return is_one_of(word, words, sizeof words / sizeof words[0]);
+}
+
+/* python FILE, fastapi run FILE, uv run FILE. */
+static bool
+introduces_file(const char *word)
+{
+	static const char words[][12] = { "run", "dev" };
+
+	return is_one_of(word, words, sizeof words / sizeof words[0]) ||
+	       strncmp(word, "python", strlen("python")) == 0;
 }
 
 /* X.y, X:app, or X alone where a module is due. */
@@ -199,6 +231,28 @@ names_module(const char *agent_dir, char *word, bool is_due)
 	return has_module(agent_dir, word);
 }
 
+/* One word; what it means depends on those before it. */
+static bool
+word_names_module(const char *agent_dir, char *word, struct reading *at)
+{
+	bool is_module = at->is_module, is_from = at->is_from;
+
+	at->is_over = at->is_over || is_examiner(base_name(word));
+	if (at->is_over)
+		return false;
+	if (introduces_module(word)) {
+		at->is_from = strcmp(word, "from") == 0;
+		at->is_module = strcmp(word, "import") != 0 || !is_from;
+		at->is_file = false;
+		return false;
+	}
+	if (at->is_file && is_file_in(agent_dir, word))
+		return true;
+	at->is_file = introduces_file(base_name(word)) || (at->is_file && word[0] == '-');
+	at->is_module = false;
+	return names_module(agent_dir, word, is_module);
+}
+
 /* Each word of a command or script; quotes and operators of a shell or of Python separate them. */
 static bool
 text_names_module(const char *agent_dir, const char *text, struct reading *at)
@@ -212,13 +266,8 @@ text_names_module(const char *agent_dir, const char *text, struct reading *at)
 		if (length < sizeof word) {
 			memcpy(word, text, length);
 			word[length] = '\0';
-			if (is_file_in(agent_dir, word))
+			if (word_names_module(agent_dir, word, at))
 				return true;
-			if (!introduces_module(at, word)) {
-				if (names_module(agent_dir, word, at->is_due))
-					return true;
-				at->is_due = false;
-			}
 		}
 		text += length;
 	}
@@ -239,49 +288,20 @@ script_names_module(const char *agent_dir, const char *program)
 	return strncmp(text, "#!", 2) == 0 && text_names_module(agent_dir, text, &at);
 }
 
-/* Those who are given modules to look at, not to serve. */
-static bool
-is_examiner(const char *name)
-{
-	static const char names[][12] = { "pytest", "py.test", "unittest", "doctest", "mypy",
-		"pylint" };
-
-	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-		if (strcmp(name, names[i]) == 0)
-			return true;
-	return false;
-}
-
-static const char *
-base_name(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
-}
-
-/* A text of Python is no server, whatever it imports; nor is what examines others. */
-static bool
-ends_search(char *const *word)
-{
-	return strcmp(word[0], "-c") == 0 ||
-	       (strcmp(word[0], "-m") == 0 && word[1] && is_examiner(word[1]));
-}
-
 bool
 agent_is_run_by(const char *agent_dir, char *const *argv, const char *program)
 {
-	const char *name = argv[0] ? base_name(argv[0]) : "";
-	bool is_python = strncmp(name, "python", strlen("python")) == 0;
-	struct reading at = { 0 };
+	bool is_python = argv[0] && strncmp(base_name(argv[0]), "python", strlen("python")) == 0;
+	struct reading at = { .is_file = true };
 
-	if (is_examiner(name))
-		return false;
-	for (char *const *word = argv; *word; word++) {
-		if (is_python && ends_search(word))
+	for (char *const *word = argv; *word && !at.is_over; word++) {
+		/* A text of Python is no server, whatever it imports. */
+		if (is_python && strcmp(*word, "-c") == 0)
 			return false;
-		if (is_file_in(agent_dir, *word) || text_names_module(agent_dir, *word, &at))
+		/* As it is, because a path may have blanks in it. */
+		if ((at.is_file && is_file_in(agent_dir, *word)) ||
+		    text_names_module(agent_dir, *word, &at))
 			return true;
 	}
-	return program && script_names_module(agent_dir, program);
+	return program && !at.is_over && script_names_module(agent_dir, program);
 }

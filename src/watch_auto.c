@@ -7,8 +7,10 @@
 #include "env.h"
 #include "proc.h"
 
+#include <fcntl.h>
 #include <limits.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Of a python on PATH: the directory above its bin. */
 static bool
@@ -44,19 +46,31 @@ has_editable(const struct config *config, char *const *vars, char *why, size_t s
 		   editable_find("/usr/local", config->agent_dir, why, size));
 }
 
+/* Paths in the command are those of the directory that the server starts in. */
+static bool
+runs_agent(const struct config *config, char *const *argv, char *const *vars)
+{
+	int cwd = config->working_dir ? open(".", O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+	bool has_moved = cwd >= 0 && chdir(config->working_dir) == 0;
+	char program[PATH_MAX];
+	bool runs = agent_is_run_by(config->agent_dir, argv,
+	    proc_find(argv[0], vars, program, sizeof program) ? program : NULL);
+
+	if (has_moved && fchdir(cwd) < 0)
+		runs = false; /* it was there a moment ago */
+	if (cwd >= 0)
+		(void)close(cwd);
+	return runs;
+}
+
 enum watch_decision
 watch_auto_decide(
     const struct config *config, char *const *argv, char *const *vars, char *why, size_t size)
 {
-	char program[PATH_MAX];
-
 	why[0] = '\0';
 	if (config->watch == CONFIG_WATCH_YES)
 		return WATCH_ON;
 	if (config->watch == CONFIG_WATCH_NO || !has_editable(config, vars, why, size))
 		return WATCH_OFF;
-	return agent_is_run_by(config->agent_dir, argv,
-		   proc_find(argv[0], vars, program, sizeof program) ? program : NULL)
-		   ? WATCH_ON
-		   : WATCH_ONE_SHOT;
+	return runs_agent(config, argv, vars) ? WATCH_ON : WATCH_ONE_SHOT;
 }
