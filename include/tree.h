@@ -24,7 +24,8 @@ enum tree_flag {
 
 /* A file that counts. One allocation each: a tree has thousands. */
 struct tree_file {
-	uint64_t contents, state; /* fingerprint.h */
+	uint64_t contents; /* fingerprint.h */
+	uint32_t state;    /* half of one; 0: it is to be read whatever its state is */
 	uint8_t flags;
 	char name[];
 };

@@ -103,13 +103,19 @@ now_ns(void)
 	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-/* Its state, or 0 if it may change again without that being seen there. Another machine's clock may be anything. */
-static uint64_t
+static uint32_t
+state_of(const struct stat *st)
+{
+	return (uint32_t)(fingerprint_state(st) >> 32) | 1;
+}
+
+/* The same, or 0 if it may change again without that being seen there. Another machine's clock may be anything. */
+static uint32_t
 lasting_state(const struct stat *st)
 {
 	int64_t age_ns = now_ns() - change_ns(st);
 
-	return age_ns < RACY_NS && age_ns > -RACY_NS ? 0 : fingerprint_state(st);
+	return age_ns < RACY_NS && age_ns > -RACY_NS ? 0 : state_of(st);
 }
 
 static void
@@ -140,7 +146,7 @@ compare(struct scan *scan, const struct tree_dir *dir, int dir_fd, struct tree_f
 	uint64_t contents;
 
 	clear_doubt(scan, file);
-	if ((was & (TREE_KNOWN | TREE_GONE)) == TREE_KNOWN && file->state == fingerprint_state(st))
+	if ((was & (TREE_KNOWN | TREE_GONE)) == TREE_KNOWN && file->state == state_of(st))
 		return true;
 	contents = fingerprint_contents(dir_fd, file->name, st);
 	if (was & TREE_KNOWN && contents == file->contents) {
