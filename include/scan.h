@@ -60,11 +60,15 @@ void scan_due(struct tree_dir *dir);
  */
 bool scan_some(struct scan *scan, struct tree_dir *root, uint64_t until_ns);
 
-/*
- * Look at one name in dir, if it is a file that counts. `made`: it was just created, and who writes
- * it will be heard when it is closed.
- */
-void scan_file(struct scan *scan, struct tree_dir *dir, const char *name, bool made);
+/* What is said to have happened to a name. */
+enum scan_event {
+	SCAN_CAME,    /* it was created; who writes it will be heard when it is closed */
+	SCAN_WRITTEN, /* it was closed, or moved here as it is */
+	SCAN_WENT,    /* if it is there again, there is more to be heard */
+};
+
+/* Look at one name in dir, if it is a file that counts. */
+void scan_file(struct scan *scan, struct tree_dir *dir, const char *name, enum scan_event event);
 
 /* A directory has gone from its place with all that is below. */
 void scan_gone(struct scan *scan, struct tree_dir *dir);

@@ -43,7 +43,8 @@ struct watch_change {
 };
 
 struct watch_spec {
-	const char *paths; /* absolute, comma-separated */
+	const char *path;  /* one, absolute; or NULL */
+	const char *paths; /* else these, absolute and comma-separated */
 	const char *include, *ignore;
 	enum watch_backend backend;
 	uint64_t poll_interval_ms, settle_ms, settle_removed_ms;

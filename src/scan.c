@@ -253,8 +253,28 @@ open_dir(const struct tree_dir *dir)
 	return fd < 0 ? -errno : fd;
 }
 
+/* A file that counts is there. */
+static void
+take_file(struct scan *scan, struct tree_dir *dir, int dir_fd, const char *name,
+    const struct stat *st, enum scan_event event)
+{
+	struct tree_file *file = know(scan, dir, name);
+
+	if (!file)
+		return;
+	/* A link is whole at once, one more hard link too; another file is when it is closed. */
+	if (event == SCAN_CAME && S_ISREG(st->st_mode) && st->st_nlink == 1) {
+		clear_doubt(scan, file);
+		file->flags |= TREE_MADE;
+		scan->n_made++;
+		tell(scan, dir, file, SCAN_DOUBT);
+	} else if (compare(scan, dir, dir_fd, file, st, true)) {
+		tell(scan, dir, file, SCAN_SAME);
+	}
+}
+
 void
-scan_file(struct scan *scan, struct tree_dir *dir, const char *name, bool made)
+scan_file(struct scan *scan, struct tree_dir *dir, const char *name, enum scan_event event)
 {
 	struct tree_file *file = tree_find_file(dir, name);
 	struct stat st;
@@ -271,17 +291,9 @@ scan_file(struct scan *scan, struct tree_dir *dir, const char *name, bool made)
 	    !is_file(&st)) {
 		if (file)
 			miss(scan, dir, file);
-	} else if (file || counts(scan, dir, name, dir_fd, S_ISLNK(st.st_mode))) {
-		file = know(scan, dir, name);
-		/* A link is whole at once, one more hard link too; another file is when it is closed. */
-		if (file && made && S_ISREG(st.st_mode) && st.st_nlink == 1) {
-			clear_doubt(scan, file);
-			file->flags |= TREE_MADE;
-			scan->n_made++;
-			tell(scan, dir, file, SCAN_DOUBT);
-		} else if (file && compare(scan, dir, dir_fd, file, &st, true)) {
-			tell(scan, dir, file, SCAN_SAME);
-		}
+	} else if (event != SCAN_WENT &&
+		   (file || counts(scan, dir, name, dir_fd, S_ISLNK(st.st_mode)))) {
+		take_file(scan, dir, dir_fd, name, &st, event);
 	}
 	if (dir_fd >= 0)
 		(void)close(dir_fd);
@@ -530,16 +542,21 @@ read_file(struct scan *scan, struct tree_dir *dir, int dir_fd, struct tree_file 
 	tell(scan, dir, file, SCAN_CHANGED);
 }
 
+/* At least one of them, so that it comes to an end however slow that is. */
 static bool
 read_dir(struct scan *scan, struct tree_dir *dir, uint64_t until_ns)
 {
 	int dir_fd = open_dir(dir);
-	unsigned i = 0;
+	bool has_read = false;
+	unsigned i;
 
-	for (; i < dir->n_files; i++) {
-		if (!(dir->files[i]->flags & TREE_KNOWN) && clock_ns() >= until_ns)
+	for (i = 0; i < dir->n_files; i++) {
+		if (dir->files[i]->flags & (TREE_KNOWN | TREE_GONE))
+			continue;
+		if (has_read && clock_ns() >= until_ns)
 			break;
 		read_file(scan, dir, dir_fd, dir->files[i]);
+		has_read = true;
 	}
 	dir->is_unread = i < dir->n_files;
 	if (dir_fd >= 0)

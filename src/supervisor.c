@@ -81,6 +81,14 @@ now_ms(void)
 
 /* ---- what is said ---- */
 
+static const char *
+watched_text(const struct supervisor *sv)
+{
+	const struct config *config = sv->spec.config;
+
+	return config->watch_paths ? config->watch_paths : config->agent_dir;
+}
+
 static void
 say_started(struct supervisor *sv)
 {
@@ -215,8 +223,7 @@ say_step(struct supervisor *sv, enum life_state before, const struct life_step *
 	else if (now == LIFE_SETTLING && before != LIFE_CLEARING)
 		say_asked(sv, "starting");
 	else if (now == LIFE_WAITING)
-		log_line(sv->spec.log, LOG_INFO, "waiting for a change in %s",
-		    sv->dev->watch.spec.paths);
+		log_line(sv->spec.log, LOG_INFO, "waiting for a change in %s", watched_text(sv));
 	else if (now == LIFE_ENDING)
 		say_ending(sv, before);
 }
@@ -759,7 +766,7 @@ say_watching(struct supervisor *sv)
 
 	watch_count(watch, &dirs, &files);
 	log_line(sv->spec.log, LOG_INFO, "watching %s (%u director%s, %u file%s, %s)%s%s",
-	    watch->spec.paths, dirs, dirs == 1 ? "y" : "ies", files, files == 1 ? "" : "s",
+	    watched_text(sv), dirs, dirs == 1 ? "y" : "ies", files, files == 1 ? "" : "s",
 	    watch_backend_text(watch), sv->dev->why[0] ? ": " : "", sv->dev->why);
 }
 
@@ -841,7 +848,8 @@ open_watch(struct supervisor *sv)
 		[CONFIG_WATCH_BACKEND_POLL] = WATCH_POLL,
 	};
 	const struct watch_spec spec = {
-		.paths = config->watch_paths ? config->watch_paths : config->agent_dir,
+		.path = config->watch_paths ? NULL : config->agent_dir,
+		.paths = config->watch_paths,
 		.include = config->watch_include,
 		.ignore = config->watch_ignore,
 		.backend = backends[config->watch_backend],
@@ -859,8 +867,8 @@ open_watch(struct supervisor *sv)
 	status = watch_start(&sv->dev->watch, &sv->loop, &spec);
 	if (status < 0) {
 		sv->watching = false;
-		log_line(
-		    sv->spec.log, LOG_WARN, "cannot watch %s: %s", spec.paths, strerror(-status));
+		log_line(sv->spec.log, LOG_WARN, "cannot watch %s: %s", watched_text(sv),
+		    strerror(-status));
 		sv->life.policy.waits = false;
 		return;
 	}
@@ -929,7 +937,7 @@ fill_watch(const struct supervisor *sv, struct status *status)
 	unsigned dirs, files;
 
 	watch_count(&dev->watch, &dirs, &files);
-	copy_text(status->watch_paths, sizeof status->watch_paths, dev->watch.spec.paths);
+	copy_text(status->watch_paths, sizeof status->watch_paths, watched_text(sv));
 	copy_text(
 	    status->watch_backend, sizeof status->watch_backend, watch_backend_text(&dev->watch));
 	status->watch_directories = dirs;

@@ -396,6 +396,14 @@ on_attributes(struct watch *watch, const struct watch_inotify_event *event)
 		look_at_dir(watch, child);
 }
 
+static enum scan_event
+event_of(uint32_t mask)
+{
+	if (mask & IN_CREATE)
+		return SCAN_CAME;
+	return mask & (IN_DELETE | IN_MOVED_FROM) ? SCAN_WENT : SCAN_WRITTEN;
+}
+
 static void
 on_event(void *arg, const struct watch_inotify_event *event)
 {
@@ -417,7 +425,7 @@ on_event(void *arg, const struct watch_inotify_event *event)
 	else if (event->mask & IN_ISDIR)
 		on_subdir(watch, event);
 	else
-		scan_file(&watch->scan, event->dir, event->name, event->mask & IN_CREATE);
+		scan_file(&watch->scan, event->dir, event->name, event_of(event->mask));
 }
 
 /* A venv's marker makes its directory due. */
@@ -613,19 +621,29 @@ add_root(struct watch *watch, const char *path)
 }
 
 static int
-add_roots(struct watch *watch, const char *paths)
+add_path(struct watch *watch, const char *text, size_t length)
 {
 	char path[PATH_MAX];
+
+	while (length > 1 && text[length - 1] == '/')
+		length--;
+	if (snprintf(path, sizeof path, "%.*s", (int)length, text) >= (int)sizeof path)
+		return -ENAMETOOLONG;
+	return path[0] == '/' ? add_root(watch, path) : -EINVAL;
+}
+
+static int
+add_roots(struct watch *watch, const struct watch_spec *spec)
+{
+	const char *paths = spec->paths;
 	int status = 0;
 
+	if (spec->path)
+		return add_path(watch, spec->path, strlen(spec->path));
 	while (status == 0 && *paths) {
-		size_t length = strcspn(paths, ","), end = length;
+		size_t length = strcspn(paths, ",");
 
-		while (end > 1 && paths[end - 1] == '/')
-			end--;
-		if (snprintf(path, sizeof path, "%.*s", (int)end, paths) >= (int)sizeof path)
-			return -ENAMETOOLONG;
-		status = add_root(watch, path);
+		status = add_path(watch, paths, length);
 		paths += length + (paths[length] == ',');
 	}
 	return status;
@@ -686,7 +704,7 @@ watch_start(struct watch *watch, uv_loop_t *loop, const struct watch_spec *spec)
 		return status;
 	watch->scan.since_ns = file_time_ns(watch->now_ms - spec->started_ms);
 	open_backend(watch);
-	status = add_roots(watch, spec->paths);
+	status = add_roots(watch, spec);
 	if (status == 0 && watch->inotify.fd >= 0)
 		status = uv_poll_init(loop, &watch->readable, watch->inotify.fd);
 	if (status < 0) {
