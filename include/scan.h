@@ -37,12 +37,10 @@ struct scan_spec {
 struct scan {
 	struct scan_spec spec;
 	struct patterns include, ignore;
-	bool is_first; /* what is found was there when the server was started */
-	bool
-	    looks_twice; /* nobody will say when a file is closed: a difference counts at second sight */
+	bool is_first;    /* what is found was there when the server was started */
 	int64_t since_ns; /* when that was, by the clock of files: CLOCK_REALTIME */
-	bool
-	    is_boot; /* a file that is away for a moment was none for the server: its return counts */
+	/* A file that is away for a moment was none for the server: its return counts. */
+	bool is_boot;
 	unsigned n_made; /* files that are made and not known to be written */
 	unsigned denied; /* directories that could not be read */
 };
@@ -76,8 +74,8 @@ void scan_gone(struct scan *scan, struct tree_dir *dir);
 /* Is this directory's name one that is not looked at? */
 bool scan_ignores(const struct scan *scan, const struct tree_dir *dir, const char *name);
 
-/* Decide what is in doubt now. */
-void scan_settle(struct scan *scan, struct tree_dir *root);
+/* Decide now on files with one of these flags: GONE, MADE, YOUNG. */
+void scan_settle(struct scan *scan, struct tree_dir *root, unsigned flags);
 
 /* Take contents that are still unknown: of what was there at the first look. As scan_some(). */
 bool scan_read_some(struct scan *scan, struct tree_dir *root, uint64_t until_ns);

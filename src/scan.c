@@ -136,7 +136,7 @@ clear_doubt(struct scan *scan, struct tree_file *file)
 
 /*
  * It is there: are its contents what they were? True if they are. A difference counts at once only
- * if its writer has closed it, or it is seen for the second time.
+ * if its writer has closed it; in a listing it counts at second sight.
  */
 static bool
 compare(struct scan *scan, const struct tree_dir *dir, int dir_fd, struct tree_file *file,
@@ -230,7 +230,7 @@ look(struct scan *scan, struct tree_dir *dir, int dir_fd, const char *name)
 	if (file->flags & TREE_MADE && dir->wd >= 0)
 		return;
 	if (file->flags & (TREE_KNOWN | TREE_NEW | TREE_GONE))
-		(void)compare(scan, dir, dir_fd, file, &st, !scan->looks_twice);
+		(void)compare(scan, dir, dir_fd, file, &st, false);
 }
 
 /* Is it not there, or did only we fail to see it? */
@@ -505,12 +505,12 @@ decide(struct scan *scan, struct tree_dir *dir, int dir_fd, struct tree_file *fi
 }
 
 void
-scan_settle(struct scan *scan, struct tree_dir *root)
+scan_settle(struct scan *scan, struct tree_dir *root, unsigned flags)
 {
 	int dir_fd = -ENOENT;
 
 	for (unsigned i = 0; i < root->n_files; i++) {
-		if (!(root->files[i]->flags & (TREE_GONE | TREE_MADE | TREE_YOUNG)))
+		if (!(root->files[i]->flags & flags))
 			continue;
 		if (dir_fd < 0)
 			dir_fd = open_dir(root);
@@ -519,7 +519,7 @@ scan_settle(struct scan *scan, struct tree_dir *root)
 	if (dir_fd >= 0)
 		(void)close(dir_fd);
 	for (unsigned i = 0; i < root->n_dirs; i++)
-		scan_settle(scan, root->dirs[i]);
+		scan_settle(scan, root->dirs[i], flags);
 }
 
 /* What was unknown may have changed while the server read it: then nobody knows which of both it has. */
@@ -605,7 +605,7 @@ take(struct tree_dir *root, scan_on_file *on_file, void *arg)
 void
 scan_take(struct scan *scan, struct tree_dir *root, scan_on_file *on_file, void *arg)
 {
-	scan_settle(scan, root);
+	scan_settle(scan, root, TREE_GONE | TREE_MADE | TREE_YOUNG);
 	take(root, on_file, arg);
 }
 

@@ -326,7 +326,6 @@ work(struct watch *watch)
 	uint64_t began_ns = uv_hrtime(), until_ns = began_ns + SLICE_NS;
 
 	watch->now_ms = began_ns / 1000000;
-	watch->scan.looks_twice = watch->polls && watch->is_full;
 	for (size_t i = 0; i < watch->n_roots; i++)
 		if (!scan_some(&watch->scan, watch->roots[i].dir, until_ns)) {
 			watch->walk_ns += uv_hrtime() - began_ns;
@@ -494,18 +493,25 @@ must_look(const struct watch *watch)
 }
 
 static void
+settle(struct watch *watch, unsigned flags)
+{
+	for (size_t i = 0; i < watch->n_roots; i++)
+		scan_settle(&watch->scan, watch->roots[i].dir, flags);
+}
+
+static void
 conclude(struct watch *watch)
 {
 	uint64_t now = watch->now_ms;
 
 	watch->burst.writing = watch->scan.n_made > 0;
+	if (!watch->walks && burst_young_is_over(&watch->burst, now))
+		settle(watch, TREE_YOUNG);
 	if (!watch->walks && must_look(watch))
 		look(watch, true);
 	if (!watch->walks) {
 		if (!watch->burst.changed && burst_doubt_is_over(&watch->burst, now))
-			for (size_t i = 0; i < watch->n_roots; i++)
-				scan_settle(&watch->scan, watch->roots[i].dir);
-		(void)burst_young_is_over(&watch->burst, now);
+			settle(watch, TREE_GONE | TREE_MADE);
 		(void)burst_is_over(&watch->burst, now);
 	}
 	tell_change(watch);

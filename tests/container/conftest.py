@@ -110,8 +110,8 @@ def dev_without_initd(docker_engine):
 @pytest.fixture(scope="session")
 def dev(docker_engine, dev_without_initd, libc, binary):
     """A dev image: a FastAPI application that is installed in editable mode."""
-    return images.build(docker_engine, f"dev-{libc}", "Dockerfile.initd", "--build-arg", f"IMAGE={dev_without_initd}",
-                        initd=binary)
+    return images.build(docker_engine, f"dev-{libc}", "Dockerfile.initd",
+                        "--build-arg", f"IMAGE={dev_without_initd}", initd=binary)
 
 
 @pytest.fixture(scope="session")
@@ -122,7 +122,7 @@ def installed(docker_engine, dev):
 
 @pytest.fixture
 def sources(tmp_path):
-    """The application's sources on the host, where the container's user may do everything too, and with all that comes."""
+    """The application's sources on the host, and a umask: the container's user may do everything there too."""
     umask = os.umask(0)
     path = tmp_path / "src"
     shutil.copytree(HERE / "dev_agent" / "src", path, ignore=shutil.ignore_patterns("__pycache__"))
