@@ -236,9 +236,10 @@ check-all-python: $(VENV)/.complete
 	$(PYTEST) tests
 
 .PHONY: figures
-figures: all musl
+figures: all musl $(VENV)/.complete
 	$(PYTHON) tests/bench/figures.py $(FIGURES)
 	$(PYTHON) tests/bench/health.py $(HEALTH_FIGURES)
+	$(VENV)/bin/python -B tests/bench/watch.py $(WATCH_FIGURES)
 
 # ---- the rest ----
 
@@ -289,7 +290,7 @@ MUSL_apt  = musl-tools dpkg-dev
 
 CHECK_apt = $(BUILD_apt) $(MUSL_apt) clang clang-format clang-tidy cppcheck shellcheck libcmocka-dev \
     python3-venv ca-certificates util-linux mount procps strace \
-    docker.io podman runc debootstrap debian-archive-keyring nginx
+    docker.io podman runc debootstrap debian-archive-keyring nginx golang-go git rsync vim
 CHECK_apk = $(BUILD_apk) clang cmocka-dev py3-pip util-linux procps strace
 CHECK_dnf = $(BUILD_dnf) clang libcmocka-devel python3-pip util-linux procps-ng strace
 

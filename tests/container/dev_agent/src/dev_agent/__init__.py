@@ -1,0 +1,1 @@
+"""A FastAPI application to be edited while it runs."""
