@@ -11,7 +11,7 @@ uint64_t fingerprint_state(const struct stat *st);
 
 /*
  * Of the bytes of a regular file, or of where a symbolic link points. A file that cannot be read,
- * or is larger than 8 MiB, is known by its state. `dir_fd` and `name` as for openat(2); *st is what
+ * or is larger than 8 MiB, is known by its size and time of change. `dir_fd` and `name` as for openat(2); *st is what
  * fstatat(2) with AT_SYMLINK_NOFOLLOW said.
  */
 uint64_t fingerprint_contents(int dir_fd, const char *name, const struct stat *st);

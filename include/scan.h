@@ -26,8 +26,8 @@ struct scan_spec {
 	const char *include, *ignore; /* as the options say it */
 	/* A directory is there, open as fd, and is about to be listed: the moment to watch it. */
 	void (*on_dir)(void *arg, struct tree_dir *dir, int fd);
-	/* It may not be read. tar(1) as root makes them so, and opens them when they are full. */
-	void (*on_denied)(void *arg, struct tree_dir *dir);
+	/* It cannot be read. tar(1) as root makes them so, and opens them when they are full. */
+	void (*on_denied)(void *arg, struct tree_dir *dir, int error);
 	/* It is not there any more, or is none of ours. */
 	void (*on_gone)(void *arg, struct tree_dir *dir);
 	scan_on_file *on_file;
@@ -42,10 +42,9 @@ struct scan {
 	/* A file that is away for a moment was none for the server: its return counts. */
 	bool is_boot;
 	unsigned n_made; /* files that are made and not known to be written */
-	unsigned denied; /* directories that could not be read */
 };
 
-/* 0, or -EINVAL for a bad list, -ENOMEM. */
+/* 0, or -EINVAL for a list that cannot be read. */
 int scan_open(struct scan *scan, const struct scan_spec *spec);
 void scan_close(struct scan *scan);
 
@@ -54,7 +53,7 @@ void scan_due(struct tree_dir *dir);
 
 /*
  * Look at directories that are due, until `until_ns` of CLOCK_MONOTONIC: PID 1 has other things to do.
- * False: there are more. A root that is missing is TREE_GONE and empty.
+ * False: there are more. A root that is missing is TREE_GONE then.
  */
 bool scan_some(struct scan *scan, struct tree_dir *root, uint64_t until_ns);
 

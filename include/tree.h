@@ -60,6 +60,9 @@ void tree_remove_file(struct tree_dir *dir, unsigned i);
 /* Forget the directory at index i of dir->dirs with all that is below it. */
 void tree_remove_dir(struct tree_dir *dir, unsigned i);
 
+/* Forget a directory, which is no root, with all that is below it. */
+void tree_forget(struct tree_dir *dir);
+
 /* Free a root and all that is below. NULL is fine. */
 void tree_free(struct tree_dir *root);
 

@@ -24,7 +24,8 @@ enum watch_fact {
 	WATCH_OVERFLOW, /* too many changes at once: all was read again */
 	WATCH_MISSING,  /* the root of that path is not there */
 	WATCH_BACK,     /* it is there again */
-	WATCH_DENIED,   /* some directory may not be read */
+	WATCH_DENIED,   /* some directory cannot be read */
+	WATCH_BLIND, /* inotify was asked for, and does not hear of all changes on this file system */
 };
 
 enum {
@@ -59,10 +60,15 @@ struct watch_spec {
 	void *arg;
 };
 
+/* A directory above a root, and what of its entries leads there: length bytes of the root's path. */
+struct watch_place {
+	int wd; /* of inotify */
+	unsigned begin, length;
+};
+
 struct watch_root {
 	struct tree_dir *dir;
-	int places
-	    [WATCH_PLACES_MAX]; /* inotify's numbers of the directory that it is in, and those above */
+	struct watch_place places[WATCH_PLACES_MAX]; /* the one that it is in, and those above */
 	size_t n_places;
 	bool is_missing, is_due;
 };
@@ -84,7 +90,7 @@ struct watch {
 	struct watch_inotify inotify;
 	struct burst burst;
 	struct watch_news news;
-	bool polls, overflowed, owes_quiet;
+	bool polls, overflowed, owes_quiet, has_more, told_denied, told_blind;
 	bool touched; /* something that counts, since a server was started, if only for a moment */
 	uint64_t boot_end_ms; /* the server may be reading its files until then */
 	bool walks, is_full;  /* directories are due; all of them were */

@@ -14,7 +14,6 @@ enum {
 
 struct watch_inotify {
 	int fd; /* -1: none is open */
-	unsigned n;
 	struct tree_dir *buckets[WATCH_INOTIFY_BUCKETS];
 };
 
@@ -41,19 +40,22 @@ void watch_inotify_add_attributes(struct watch_inotify *inotify, const struct tr
 void watch_inotify_remove(struct watch_inotify *inotify, struct tree_dir *dir);
 
 /*
- * Watch whether `path` itself goes, and with `entries` which of its entries come and go. The number
- * that the events will have, or -errno.
+ * Watch whether `path` itself goes, and which of its entries come and go. The number that the
+ * events will have, or -errno.
  */
-int watch_inotify_guard(struct watch_inotify *inotify, const char *path, bool entries);
+int watch_inotify_guard(struct watch_inotify *inotify, const char *path);
+
+/* No more, unless it is the number of a directory of the tree, too. */
+void watch_inotify_unguard(struct watch_inotify *inotify, int wd);
 
 /* The kernel has ended this watch by itself (IN_IGNORED). */
 void watch_inotify_forget(struct watch_inotify *inotify, struct tree_dir *dir);
 
 /*
- * Read what there is, but no more than PID 1 has time for. True if there is more. In `on_event` directories may be added and
- * removed.
+ * Read what there is, until `until_ns` of CLOCK_MONOTONIC: PID 1 has other things to do. True if there
+ * may be more.
  */
-bool watch_inotify_read(struct watch_inotify *inotify,
+bool watch_inotify_read(struct watch_inotify *inotify, uint64_t until_ns,
     void (*on_event)(void *arg, const struct watch_inotify_event *event), void *arg);
 
 void watch_inotify_close(struct watch_inotify *inotify);

@@ -24,6 +24,7 @@ burst_young(struct burst *burst, uint64_t now_ms)
 {
 	burst->young = true;
 	burst->young_ms = now_ms;
+	burst_touch(burst, now_ms);
 }
 
 void

@@ -149,6 +149,7 @@ changed(struct lifecycle *life)
 	life->unhealthy = false;
 	life->delay_ms = 0;
 	life->restarts = 0;
+	life->refusals = 0;
 	return stay();
 }
 
@@ -321,9 +322,11 @@ in_stopping(struct lifecycle *life, enum life_event event, int code)
 		/* Even SIGKILL can be outlived, in the kernel or under a debugger. We do not wait for that. */
 		return life->killed ? end(life, EXIT_CODE_KILLED) : kill_group(life);
 	case LIFE_EV_CHANGED:
-		/* One that hung is replaced all the same, if it was not stopped for good. */
-		if (life->unhealthy) {
+	case LIFE_EV_RESTART:
+		/* One that hung too often and was given up: in a dev container nothing is for good. */
+		if (life->unhealthy && (life->policy.waits || event == LIFE_EV_CHANGED)) {
 			(void)changed(life);
+			life->unsettled = event == LIFE_EV_CHANGED;
 			life->state = LIFE_RESTARTING;
 		}
 		return stay();
@@ -332,7 +335,6 @@ in_stopping(struct lifecycle *life, enum life_event event, int code)
 	case LIFE_EV_REFUSED:
 	case LIFE_EV_FAILED:
 	case LIFE_EV_GONE:
-	case LIFE_EV_RESTART:
 	case LIFE_EV_UNHEALTHY:
 	case LIFE_EV_QUIET:
 	case LIFE_N_EVENTS:

@@ -5,6 +5,7 @@
 #include "agent.h"
 #include "exit_code.h"
 #include "proc.h"
+#include "watch.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -13,6 +14,8 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
+
+_Static_assert(WATCH_ROOTS_MAX == 16, "the message of take_watch_paths() names it");
 
 enum {
 	/* The loop needs 7, aborts with 4 to 6 (libuv 1.44), and the server needs some as well. */
@@ -165,8 +168,12 @@ take_watch_paths(struct config *config, struct error *err)
 	char paths[4 * PLAN_PATH_SIZE];
 	size_t n = 0;
 
-	for (;;) {
+	for (unsigned n_paths = 1;; n_paths++) {
 		size_t length = strcspn(text, ",");
+
+		if (n_paths > WATCH_ROOTS_MAX)
+			return options_complain(
+			    config, "watch", "paths", "expected at most 16 directories", err);
 
 		if (n > 0)
 			paths[n++] = ',';

@@ -89,9 +89,9 @@ tell(const struct scan *scan, const struct tree_dir *dir, const struct tree_file
 }
 
 static int64_t
-change_ns(const struct stat *st)
+time_ns(const struct timespec *time)
 {
-	return (int64_t)st->st_ctim.tv_sec * 1000000000 + st->st_ctim.tv_nsec;
+	return (int64_t)time->tv_sec * 1000000000 + time->tv_nsec;
 }
 
 static int64_t
@@ -100,7 +100,7 @@ now_ns(void)
 	struct timespec now;
 
 	(void)clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+	return time_ns(&now);
 }
 
 static uint32_t
@@ -113,7 +113,7 @@ state_of(const struct stat *st)
 static uint32_t
 lasting_state(const struct stat *st)
 {
-	int64_t age_ns = now_ns() - change_ns(st);
+	int64_t age_ns = now_ns() - time_ns(&st->st_ctim);
 
 	return age_ns < RACY_NS && age_ns > -RACY_NS ? 0 : state_of(st);
 }
@@ -409,6 +409,13 @@ list(struct scan *scan, struct tree_dir *dir)
 
 	if (fd < 0)
 		return fd;
+	dir->flags &= (uint8_t) ~(TREE_GONE | TREE_DENIED);
+	/* Of one that is known the listing says it, and what was known of it counts as removed. */
+	if (dir->parent && dir->n_files + dir->n_dirs == 0 &&
+	    faccessat(fd, venv_marker, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+		(void)close(fd);
+		return -ENOENT;
+	}
 	scan->spec.on_dir(scan->spec.arg, dir, fd);
 	forget_seen(dir);
 	while (status == 0 && (n = syscall(SYS_getdents64, fd, entries, sizeof entries)) > 0)
@@ -435,18 +442,16 @@ look_at_dir(struct scan *scan, struct tree_dir *dir)
 {
 	int status = list(scan, dir);
 
-	if (status == -EACCES) {
-		scan->denied++;
+	if (status < 0 && !is_absence(status)) {
 		dir->flags |= TREE_DENIED;
-		scan->spec.on_denied(scan->spec.arg, dir);
+		scan->spec.on_denied(scan->spec.arg, dir, -status);
 		status = list(scan, dir); /* it may have been opened before anybody looked */
 	}
 	if (is_absence(status))
 		scan_gone(scan, dir);
-	if (status < 0)
-		return;
-	dir->flags &= (uint8_t) ~(TREE_GONE | TREE_DENIED);
-	for (unsigned i = 0; i < dir->n_dirs; i++)
+	else if (status < 0)
+		dir->flags |= TREE_DENIED;
+	for (unsigned i = 0; status == 0 && i < dir->n_dirs; i++)
 		if (dir->dirs[i]->flags & TREE_SEEN)
 			scan_due(dir->dirs[i]);
 }
@@ -522,6 +527,20 @@ scan_settle(struct scan *scan, struct tree_dir *root, unsigned flags)
 		scan_settle(scan, root->dirs[i], flags);
 }
 
+/*
+ * Has it changed since the server was started? Its ctime alone would be that of a chown or chmod too,
+ * which many an entrypoint script does; what is moved into place leaves its mark on the directory.
+ */
+static bool
+is_recent(const struct scan *scan, int dir_fd, const struct stat *st)
+{
+	struct stat dir;
+
+	return time_ns(&st->st_ctim) >= scan->since_ns &&
+	       (time_ns(&st->st_mtim) >= scan->since_ns ||
+		   (fstat(dir_fd, &dir) == 0 && time_ns(&dir.st_mtim) >= scan->since_ns));
+}
+
 /* What was unknown may have changed while the server read it: then nobody knows which of both it has. */
 static void
 read_file(struct scan *scan, struct tree_dir *dir, int dir_fd, struct tree_file *file)
@@ -536,7 +555,7 @@ read_file(struct scan *scan, struct tree_dir *dir, int dir_fd, struct tree_file 
 		return;
 	}
 	take_contents(file, dir_fd, &st);
-	if (change_ns(&st) < scan->since_ns)
+	if (!is_recent(scan, dir_fd, &st))
 		return;
 	file->flags |= TREE_CHANGED;
 	tell(scan, dir, file, SCAN_CHANGED);

@@ -34,6 +34,7 @@ struct dev {
 	struct loop_guard guard;
 	struct changes changes;
 	uint64_t restarts;   /* by changes */
+	bool is_told;        /* a server was started with `changes` */
 	bool retried;        /* the last start was a second try, because files had been touched */
 	uint64_t changed_ms; /* when the last one came, and what it was */
 	char changed[WATCH_PATH_SIZE];
@@ -220,8 +221,6 @@ say_step(struct supervisor *sv, enum life_state before, const struct life_step *
 		say_asked(sv, "stopping");
 	else if (now == LIFE_RESTARTING)
 		say_asked(sv, "restarting");
-	else if (now == LIFE_SETTLING && before != LIFE_CLEARING)
-		say_asked(sv, "starting");
 	else if (now == LIFE_WAITING)
 		log_line(sv->spec.log, LOG_INFO, "waiting for a change in %s", watched_text(sv));
 	else if (now == LIFE_ENDING)
@@ -280,7 +279,10 @@ take_changes(struct supervisor *sv)
 	struct dev *dev = sv->dev;
 	const char *also;
 
-	changes_begin(&dev->changes);
+	/* What the last one was not told, because it was not started, is for this one. */
+	if (dev->is_told)
+		changes_begin(&dev->changes);
+	dev->is_told = false;
 	watch_take(&dev->watch, on_taken, sv);
 	sv->server.spec.env = changes_environment(&dev->changes, sv->spec.env->vars);
 	also = changes_also(&dev->changes);
@@ -307,8 +309,10 @@ spawn(struct supervisor *sv, int *code)
 	/* Only now: the way through /proc takes as long as a quarter of an exec. */
 	log_detach(sv->spec.log);
 	say_started(sv);
-	if (sv->watching)
+	if (sv->watching) {
+		sv->dev->is_told = true;
 		watch_taken(&sv->dev->watch);
+	}
 	return LIFE_EV_SPAWNED;
 }
 
@@ -388,7 +392,10 @@ follow_server(struct supervisor *sv, enum life_event event)
 static void
 take_terminal(const struct supervisor *sv)
 {
-	if (sv->has_terminal && terminal_is_with(sv->server.group))
+	bool has_none = sv->life.state == LIFE_SETTLING || sv->life.state == LIFE_WAITING ||
+			sv->life.state == LIFE_BACKOFF;
+
+	if (has_none && sv->has_terminal && terminal_is_with(sv->server.group))
 		terminal_give(0);
 }
 
@@ -402,11 +409,20 @@ notify(const struct supervisor *sv, const char *text)
 		    strerror(-status));
 }
 
+/* It hung too often and is stopped; in a dev container that is not the end. */
+static bool
+gives_up(const struct supervisor *sv)
+{
+	return sv->life.state == LIFE_STOPPING && sv->life.unhealthy && sv->life.policy.waits;
+}
+
 static bool
 is_ending(const struct supervisor *sv)
 {
-	return sv->life.state == LIFE_DRAINING || sv->life.state == LIFE_STOPPING ||
-	       sv->life.state == LIFE_ENDING || sv->life.state == LIFE_DONE;
+	if (sv->life.state == LIFE_STOPPING)
+		return !gives_up(sv);
+	return sv->life.state == LIFE_DRAINING || sv->life.state == LIFE_ENDING ||
+	       sv->life.state == LIFE_DONE;
 }
 
 static void
@@ -431,7 +447,7 @@ advance(struct supervisor *sv, enum life_event event, int code)
 			follow_server(sv, event);
 		event = act(sv, &step, &code);
 		say_step(sv, before, &step);
-		if (sv->life.state == LIFE_WAITING && before != LIFE_WAITING)
+		if (sv->life.state != before)
 			take_terminal(sv);
 		if (sv->spec.notify_path)
 			notify_end(sv);
@@ -486,16 +502,22 @@ is_interrupt(int wstatus)
 	return code == 128 + SIGINT || code == 128 + SIGQUIT;
 }
 
-/* It failed while files were written that have the same contents again: that may be why. Once. */
+/*
+ * It failed soon after its start, and files were written meanwhile that have the same contents now: that
+ * may be why. Once.
+ */
 static void
 try_again(struct supervisor *sv)
 {
 	struct dev *dev = sv->dev;
+	bool is_early = now_ms() - sv->life.started_ms < LOOP_GUARD_EARLY_MS;
 
-	if (!sv->watching || !sv->life.failed || dev->retried || !watch_suspect(&dev->watch))
+	if (!sv->watching || !sv->life.failed || !is_early || dev->retried ||
+	    !watch_suspect(&dev->watch))
 		return;
 	dev->retried = true;
-	log_line(sv->spec.log, LOG_INFO, "trying again: files were written while it ran");
+	(void)snprintf(sv->asked, sizeof sv->asked, "again, files were written meanwhile");
+	say_asked(sv, "starting");
 	advance(sv, LIFE_EV_CHANGED, 0);
 }
 
@@ -699,8 +721,8 @@ open_prober(struct supervisor *sv)
 static bool
 starts_by_change(const struct supervisor *sv)
 {
-	return sv->life.state == LIFE_RUNNING || sv->life.state == LIFE_WAITING ||
-	       sv->life.state == LIFE_BACKOFF;
+	return sv->life.state == LIFE_RUNNING || sv->life.state == LIFE_BACKOFF ||
+	       sv->life.failed || gives_up(sv);
 }
 
 static void
@@ -728,7 +750,8 @@ guard_against_loop(struct supervisor *sv, const struct watch_change *change)
 	const struct loop_guard_change asked = {
 		.path = change->path,
 		.alone = change->alone,
-		.answered = sv->probing && sv->prober.health.ready,
+		/* Who mends what has failed is a person, too. */
+		.answered = (sv->probing && sv->prober.health.ready) || sv->life.failed,
 		.age_ms = now_ms() - sv->life.started_ms,
 	};
 	bool tell = false;
@@ -746,13 +769,16 @@ on_change(void *arg, const struct watch_change *change)
 {
 	struct supervisor *sv = arg;
 	int wanted = sv->spec.config->stop_signal;
-	uint64_t hold_ms = sv->life.state == LIFE_RUNNING ? guard_against_loop(sv, change) : 0;
+	bool is_running = sv->life.state == LIFE_RUNNING;
+	uint64_t hold_ms = is_running || sv->life.failed ? guard_against_loop(sv, change) : 0;
 
 	if (hold_ms > 0 || is_ending(sv))
 		return hold_ms;
 	if (starts_by_change(sv)) {
 		note_change(sv, change);
 		sv->stop_signal = wanted ? wanted : SIGTERM;
+		if (!is_running && sv->life.state != LIFE_STOPPING)
+			say_asked(sv, "starting");
 	}
 	advance(sv, LIFE_EV_CHANGED, 0);
 	return 0;
@@ -789,10 +815,16 @@ on_watch_fact(void *arg, enum watch_fact fact, const char *text)
 		log_line(log, LOG_WARN, "looking for changes every %s: %s", interval, text);
 		break;
 	case WATCH_OVERFLOW:
-		log_line(log, LOG_INFO, "too many changes at once: looking at all files again");
+		log_line(log, LOG_INFO,
+		    "too many changes at once, or an unmount: looking at all files again");
+		break;
+	case WATCH_BLIND:
+		log_line(log, LOG_WARN,
+		    "inotify does not hear of all changes on %s, and watch.backend rules out to look",
+		    text);
 		break;
 	case WATCH_MISSING:
-		log_line(log, LOG_WARN, "%s is not there, waiting for it", text);
+		log_line(log, LOG_WARN, "%s is not there or not to be read, waiting for it", text);
 		break;
 	case WATCH_BACK:
 		log_line(log, LOG_INFO, "%s is there again", text);

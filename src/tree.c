@@ -183,6 +183,14 @@ tree_remove_dir(struct tree_dir *dir, unsigned i)
 }
 
 void
+tree_forget(struct tree_dir *dir)
+{
+	bool found;
+
+	tree_remove_dir(dir->parent, find_dir(dir->parent, dir->name, &found));
+}
+
+void
 tree_free(struct tree_dir *root)
 {
 	if (!root)

@@ -120,32 +120,51 @@ set_timer(struct watch *watch)
 /* ---- what the scan says ---- */
 
 static void
+tell_blind(struct watch *watch, const char *name)
+{
+	char reason[80];
+
+	if (watch->spec.backend == WATCH_AUTO) {
+		(void)snprintf(
+		    reason, sizeof reason, "inotify does not hear of all changes on %s", name);
+		start_to_look(watch, reason);
+	} else if (!watch->told_blind) {
+		watch->told_blind = true;
+		watch->spec.on_fact(watch->spec.arg, WATCH_BLIND, name);
+	}
+}
+
+static void
 on_dir(void *arg, struct tree_dir *dir, int fd)
 {
 	struct watch *watch = arg;
 	const char *name;
-	char reason[80];
-	int status = 0;
+	int status;
 
 	if (watch->inotify.fd < 0)
 		return;
 	status = watch_inotify_add(&watch->inotify, dir);
 	if (status == -ENOSPC || status == -ENOMEM)
 		start_to_look(watch, shortage_text(-status));
-	name = watch->spec.backend == WATCH_AUTO && !watch->polls ? blind_file_system(fd) : NULL;
-	if (!name)
-		return;
-	(void)snprintf(reason, sizeof reason, "inotify does not hear of all changes on %s", name);
-	start_to_look(watch, reason);
+	name = watch->polls ? NULL : blind_file_system(fd);
+	if (name)
+		tell_blind(watch, name);
 }
 
+/* Its parent hears when that changes; what only we lack for a moment has to be looked for. */
 static void
-on_denied(void *arg, struct tree_dir *dir)
+on_denied(void *arg, struct tree_dir *dir, int error)
 {
 	struct watch *watch = arg;
 
+	if (error != EACCES)
+		start_to_look(watch, strerror(error));
 	if (watch->inotify.fd >= 0 && dir->parent)
 		watch_inotify_add_attributes(&watch->inotify, dir->parent);
+	if (watch->told_denied)
+		return;
+	watch->told_denied = true;
+	watch->spec.on_fact(watch->spec.arg, WATCH_DENIED, "");
 }
 
 static void
@@ -220,25 +239,48 @@ on_file(void *arg, const struct tree_dir *dir, const struct tree_file *file, enu
 
 /* ---- roots ---- */
 
+static bool
+is_place(const struct watch_root *root, int wd)
+{
+	for (size_t i = 0; i < root->n_places; i++)
+		if (root->places[i].wd == wd)
+			return true;
+	return false;
+}
+
+/* A watch that none of the roots needs any more. */
+static void
+unguard(struct watch *watch, int wd)
+{
+	for (size_t i = 0; i < watch->n_roots; i++)
+		if (is_place(&watch->roots[i], wd))
+			return;
+	watch_inotify_unguard(&watch->inotify, wd);
+}
+
 /*
- * The directories above a root, because it may be moved with one of them, and the entries of the one that
- * it is in, because it may be replaced there, or be a link that is changed.
+ * The directories above a root: it may be moved or replaced with any of them, and each may be a link that
+ * is changed.
  */
 static void
 guard(struct watch *watch, struct watch_root *root)
 {
+	const struct watch_root old = *root;
 	char path[PATH_MAX];
 
 	root->n_places = 0;
 	(void)snprintf(path, sizeof path, "%s", root->dir->name);
 	while (watch->inotify.fd >= 0 && root->n_places < WATCH_PLACES_MAX && strlen(path) > 1) {
-		char *slash = strrchr(path, '/');
+		char *name = strrchr(path, '/') + 1;
+		struct watch_place *place = &root->places[root->n_places++];
 
-		slash[slash == path] = '\0';
-		root->places[root->n_places] =
-		    watch_inotify_guard(&watch->inotify, path, root->n_places == 0);
-		root->n_places++;
+		place->begin = (unsigned)(name - path);
+		place->length = (unsigned)strlen(name);
+		name[name == path + 1 ? 0 : -1] = '\0';
+		place->wd = watch_inotify_guard(&watch->inotify, path);
 	}
+	for (size_t i = 0; i < old.n_places; i++)
+		unguard(watch, old.places[i].wd);
 }
 
 static void
@@ -305,7 +347,7 @@ finish_walk(struct watch *watch)
 		struct watch_root *root = &watch->roots[i];
 
 		if (root->is_due)
-			tell_missing(watch, root, root->dir->flags & TREE_GONE);
+			tell_missing(watch, root, root->dir->flags & (TREE_GONE | TREE_DENIED));
 		root->is_due = false;
 	}
 	if (rest_ms < watch->spec.poll_interval_ms)
@@ -315,8 +357,6 @@ finish_walk(struct watch *watch)
 		return;
 	watch->scan.is_first = false;
 	watch->spec.on_fact(watch->spec.arg, WATCH_READY, "");
-	if (watch->scan.denied > 0)
-		watch->spec.on_fact(watch->spec.arg, WATCH_DENIED, "");
 }
 
 /* True if nothing is left to do. */
@@ -342,26 +382,28 @@ work(struct watch *watch)
 
 /* ---- what the kernel says ---- */
 
+/* Is it about this place: the directory itself, or its entry that leads to the root? */
 static bool
-is_place(const struct watch_root *root, int wd)
+concerns(const struct watch_root *root, const struct watch_place *place,
+    const struct watch_inotify_event *event)
 {
-	for (size_t i = 0; i < root->n_places; i++)
-		if (root->places[i] == wd)
-			return true;
-	return false;
+	return event->wd == place->wd &&
+	       (!*event->name ||
+		   (strlen(event->name) == place->length &&
+		       memcmp(event->name, root->dir->name + place->begin, place->length) == 0));
 }
 
-/* Is it about the place of a root? */
 static void
 on_place(struct watch *watch, const struct watch_inotify_event *event)
 {
 	for (size_t i = 0; i < watch->n_roots; i++) {
 		struct watch_root *root = &watch->roots[i];
-		const char *name = strrchr(root->dir->name, '/') + 1;
+		bool is_due =
+		    event->dir == root->dir && event->mask & (IN_DELETE_SELF | IN_MOVE_SELF);
 
-		if ((is_place(root, event->wd) &&
-			(!*event->name || strcmp(event->name, name) == 0)) ||
-		    (event->dir == root->dir && event->mask & (IN_DELETE_SELF | IN_MOVE_SELF)))
+		for (size_t k = 0; k < root->n_places && !is_due; k++)
+			is_due = concerns(root, &root->places[k], event);
+		if (is_due)
 			look_at_root(watch, root);
 	}
 }
@@ -377,6 +419,9 @@ on_subdir(struct watch *watch, const struct watch_inotify_event *event)
 	if (child && !(child->flags & TREE_GONE) &&
 	    event->mask & (IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO))
 		scan_gone(&watch->scan, child);
+	/* Nothing of it has to be told to the next server. */
+	if (child && child->flags & TREE_GONE && child->n_files == 0 && child->n_dirs == 0)
+		tree_forget(child);
 	if (event->mask & (IN_CREATE | IN_MOVED_TO)) {
 		child = tree_add_dir(event->dir, event->name);
 		if (child)
@@ -437,16 +482,16 @@ is_any_due(const struct watch *watch)
 	return false;
 }
 
-/* True if there is more to read. */
-static bool
+/* What there is more, the loop says again. */
+static void
 hear(struct watch *watch)
 {
-	bool more;
+	uint64_t until_ns = uv_hrtime() + SLICE_NS;
 
 	watch->now_ms = now_ms();
 	if (watch->inotify.fd < 0)
-		return false;
-	more = watch_inotify_read(&watch->inotify, on_event, watch);
+		return;
+	watch->has_more = watch_inotify_read(&watch->inotify, until_ns, on_event, watch);
 	if (watch->overflowed) {
 		watch->overflowed = false;
 		watch->spec.on_fact(watch->spec.arg, WATCH_OVERFLOW, "");
@@ -454,7 +499,6 @@ hear(struct watch *watch)
 	}
 	if (is_any_due(watch))
 		start_walk(watch);
-	return more;
 }
 
 /* ---- what is told ---- */
@@ -499,29 +543,38 @@ settle(struct watch *watch, unsigned flags)
 		scan_settle(&watch->scan, watch->roots[i].dir, flags);
 }
 
+/* All that is to be known by now is known. */
 static void
-conclude(struct watch *watch)
+decide(struct watch *watch)
 {
 	uint64_t now = watch->now_ms;
 
-	watch->burst.writing = watch->scan.n_made > 0;
-	if (!watch->walks && burst_young_is_over(&watch->burst, now))
+	if (burst_young_is_over(&watch->burst, now))
 		settle(watch, TREE_YOUNG);
-	if (!watch->walks && must_look(watch))
+	if (must_look(watch)) {
 		look(watch, true);
-	if (!watch->walks) {
-		if (!watch->burst.changed && burst_doubt_is_over(&watch->burst, now))
-			settle(watch, TREE_GONE | TREE_MADE);
-		(void)burst_is_over(&watch->burst, now);
+		return;
 	}
+	if (!watch->burst.changed && burst_doubt_is_over(&watch->burst, now))
+		settle(watch, TREE_GONE | TREE_MADE);
+	(void)burst_is_over(&watch->burst, now);
+}
+
+static void
+conclude(struct watch *watch)
+{
+	watch->burst.writing = watch->scan.n_made > 0;
+	if (!watch->walks && !watch->has_more)
+		decide(watch);
 	tell_change(watch);
 	/* The end of what was told; what is held has not begun for anybody else. */
-	if (watch->owes_quiet && !watch->walks && !watch->burst.changed && !watch->news.is_there) {
+	if (watch->owes_quiet && !watch->walks && !watch->has_more && !watch->burst.changed &&
+	    !watch->news.is_there) {
 		watch->owes_quiet = false;
 		watch->spec.on_fact(watch->spec.arg, WATCH_QUIET, "");
 	}
-	/* The end of a walk comes back here. */
-	if (watch->walks)
+	/* The end of a walk comes back here, and so does what is still to be heard. */
+	if (watch->walks || watch->has_more)
 		(void)uv_timer_stop(&watch->timer);
 	else
 		set_timer(watch);
@@ -531,7 +584,7 @@ void
 watch_taken(struct watch *watch)
 {
 	watch->scan.is_boot = true;
-	(void)hear(watch);
+	hear(watch);
 	watch->scan.is_boot = false;
 	set_timer(watch); /* it is told from there */
 }
@@ -539,7 +592,7 @@ watch_taken(struct watch *watch)
 void
 watch_catch_up(struct watch *watch)
 {
-	(void)hear(watch);
+	hear(watch);
 	conclude(watch);
 }
 
@@ -559,8 +612,7 @@ on_timer(uv_timer_t *timer)
 	struct watch *watch = timer->data;
 
 	/* What has happened up to now belongs to what is decided now. */
-	if (hear(watch))
-		burst_touch(&watch->burst, watch->now_ms);
+	hear(watch);
 	if (watch->now_ms >= watch->look_ms && (watch->polls || is_missing_any(watch)))
 		look(watch, watch->polls);
 	conclude(watch);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <sys/inotify.h>
+#include <time.h>
 #include <unistd.h>
 
 /*
@@ -16,8 +17,7 @@ static const uint32_t changes = IN_CREATE | IN_CLOSE_WRITE | IN_MOVED_TO | IN_MO
 				IN_ONLYDIR;
 
 enum {
-	BUFFER_BYTES = 16 * 1024,
-	READS_MAX = 16, /* at one time: signals and children come first */
+	BUFFER_BYTES = 4 * 1024, /* some 100 events, each of which may be a file to read */
 };
 
 static struct tree_dir **
@@ -47,7 +47,6 @@ watch_inotify_forget(struct watch_inotify *inotify, struct tree_dir *dir)
 		return;
 	*at = dir->next_wd;
 	dir->wd = -1;
-	inotify->n--;
 }
 
 int
@@ -80,7 +79,6 @@ watch_inotify_add(struct watch_inotify *inotify, struct tree_dir *dir)
 	dir->wd = wd;
 	dir->next_wd = *bucket;
 	*bucket = dir;
-	inotify->n++;
 	return 0;
 }
 
@@ -103,39 +101,54 @@ watch_inotify_remove(struct watch_inotify *inotify, struct tree_dir *dir)
 }
 
 int
-watch_inotify_guard(struct watch_inotify *inotify, const char *path, bool entries)
+watch_inotify_guard(struct watch_inotify *inotify, const char *path)
 {
-	const uint32_t moves = IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR | IN_MASK_ADD;
-	const uint32_t comings = IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE;
-	int wd = inotify_add_watch(inotify->fd, path, entries ? moves | comings : moves);
+	int wd = inotify_add_watch(inotify->fd, path,
+	    IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF |
+		IN_ONLYDIR | IN_MASK_ADD);
 
 	return wd < 0 ? -errno : wd;
 }
 
+void
+watch_inotify_unguard(struct watch_inotify *inotify, int wd)
+{
+	if (wd >= 0 && !find(inotify, wd))
+		(void)inotify_rm_watch(inotify->fd, wd); /* fails if the kernel did it before */
+}
+
+static void
+dispatch(struct watch_inotify *inotify, const char *at, const char *end,
+    void (*on_event)(void *arg, const struct watch_inotify_event *event), void *arg)
+{
+	while (at < end) {
+		const struct inotify_event *event = (const void *)at;
+
+		on_event(arg, &(struct watch_inotify_event){
+				  .dir = find(inotify, event->wd),
+				  .wd = event->wd,
+				  .mask = event->mask,
+				  .name = event->len ? event->name : "",
+			      });
+		at += sizeof *event + event->len;
+	}
+}
+
 bool
-watch_inotify_read(struct watch_inotify *inotify,
+watch_inotify_read(struct watch_inotify *inotify, uint64_t until_ns,
     void (*on_event)(void *arg, const struct watch_inotify_event *event), void *arg)
 {
 	_Alignas(struct inotify_event) char buffer[BUFFER_BYTES];
+	struct timespec now;
+	ssize_t n;
 
-	for (int i = 0; i < READS_MAX; i++) {
-		ssize_t n = read(inotify->fd, buffer, sizeof buffer);
-		const char *at = buffer;
-
+	do {
+		n = read(inotify->fd, buffer, sizeof buffer);
 		if (n <= 0)
 			return false;
-		while (at < buffer + n) {
-			const struct inotify_event *event = (const void *)at;
-
-			on_event(arg, &(struct watch_inotify_event){
-					  .dir = find(inotify, event->wd),
-					  .wd = event->wd,
-					  .mask = event->mask,
-					  .name = event->len ? event->name : "",
-				      });
-			at += sizeof *event + event->len;
-		}
-	}
+		dispatch(inotify, buffer, buffer + n, on_event, arg);
+		(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	} while ((uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec < until_ns);
 	return true;
 }
 

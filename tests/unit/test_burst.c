@@ -8,12 +8,17 @@ enum call {
 	CHANGE,
 	DOUBT,
 	TOUCH,
+	YOUNG,
+	WRITING,    /* something that was made is not closed, from now on */
+	WRITTEN,    /* it is */
 	DUE,        /* burst_due() says NEVER or when */
 	OVER,       /* burst_is_over() says 0 or 1 */
 	DOUBT_OVER, /* burst_doubt_is_over() says 0 or 1 */
+	YOUNG_OVER, /* burst_young_is_over() says 0 or 1 */
 };
 
-static const char *const call_names[] = { "CHANGE", "DOUBT", "TOUCH", "DUE", "OVER", "DOUBT_OVER" };
+static const char *const call_names[] = { "CHANGE", "DOUBT", "TOUCH", "YOUNG", "WRITING", "WRITTEN",
+	"DUE", "OVER", "DOUBT_OVER", "YOUNG_OVER" };
 
 enum {
 	NEVER = -1,
@@ -40,12 +45,21 @@ play_beat(struct burst *burst, const struct beat *beat)
 	case TOUCH:
 		burst_touch(burst, beat->at_ms);
 		break;
+	case YOUNG:
+		burst_young(burst, beat->at_ms);
+		break;
+	case WRITING:
+	case WRITTEN:
+		burst->writing = beat->call == WRITING;
+		break;
 	case DUE:
 		return burst_due(burst, &due_ms) ? (long long)due_ms : NEVER;
 	case OVER:
 		return burst_is_over(burst, beat->at_ms);
 	case DOUBT_OVER:
 		return burst_doubt_is_over(burst, beat->at_ms);
+	case YOUNG_OVER:
+		return burst_young_is_over(burst, beat->at_ms);
 	}
 	return beat->expected;
 }
@@ -387,6 +401,78 @@ what_is_due_is_over_at_that_time_and_not_before(void **state)
 	}
 }
 
+static void
+what_differs_at_first_sight_is_looked_at_once_more(void **state)
+{
+	static const struct beat beats[] = {
+		{ 0, YOUNG_OVER, 0 },
+		{ 100, YOUNG, 0 },
+		{ 100, DUE, 150 },
+		{ 149, YOUNG_OVER, 0 },
+		{ 150, YOUNG_OVER, 1 },
+		{ 150, YOUNG_OVER, 0 },
+		{ 150, DUE, NEVER },
+	};
+
+	(void)state;
+	play(beats, COUNT(beats));
+}
+
+static void
+a_second_look_comes_before_what_is_due_later(void **state)
+{
+	static const struct beat beats[] = {
+		{ 100, DOUBT, 0 },
+		{ 120, YOUNG, 0 },
+		{ 120, DUE, 170 },
+		{ 170, YOUNG_OVER, 1 },
+		{ 170, DUE, 350 },
+		{ 180, CHANGE, 0 },
+		{ 190, YOUNG, 0 },
+		{ 190, DUE, 240 },
+		{ 240, YOUNG_OVER, 1 },
+		{ 240, OVER, 1 },
+		{ 240, DUE, 350 },
+	};
+
+	(void)state;
+	play(beats, COUNT(beats));
+}
+
+static void
+a_burst_waits_for_a_file_that_is_being_written(void **state)
+{
+	static const struct beat beats[] = {
+		{ 100, CHANGE, 0 },
+		{ 110, DOUBT, 0 },
+		{ 110, WRITING, 0 },
+		{ 110, DUE, 360 },
+		{ 160, OVER, 0 },
+		{ 200, TOUCH, 0 },
+		{ 200, WRITTEN, 0 },
+		{ 200, DUE, 250 },
+		{ 250, OVER, 1 },
+	};
+
+	(void)state;
+	play(beats, COUNT(beats));
+}
+
+static void
+a_file_that_is_written_for_ever_is_not_waited_for(void **state)
+{
+	static const struct beat beats[] = {
+		{ 100, CHANGE, 0 },
+		{ 100, DOUBT, 0 },
+		{ 100, WRITING, 0 },
+		{ 349, OVER, 0 },
+		{ 350, OVER, 1 },
+	};
+
+	(void)state;
+	play(beats, COUNT(beats));
+}
+
 int
 main(void)
 {
@@ -407,6 +493,10 @@ main(void)
 		cmocka_unit_test(what_is_in_doubt_outlives_a_burst),
 		cmocka_unit_test(the_two_times_are_those_of_the_options),
 		cmocka_unit_test(what_is_due_is_over_at_that_time_and_not_before),
+		cmocka_unit_test(what_differs_at_first_sight_is_looked_at_once_more),
+		cmocka_unit_test(a_second_look_comes_before_what_is_due_later),
+		cmocka_unit_test(a_burst_waits_for_a_file_that_is_being_written),
+		cmocka_unit_test(a_file_that_is_written_for_ever_is_not_waited_for),
 	};
 
 	return cmocka_run_group_tests_name("burst", tests, NULL, NULL);
