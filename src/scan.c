@@ -333,16 +333,12 @@ miss_unseen(struct scan *scan, struct tree_dir *dir)
 }
 
 /*
- * As getdents64(2) gives it. Not readdir(3): that costs an allocation and three calls more for each
- * directory, and by polling there may be thousands of them every second.
+ * getdents64(2), not readdir(3): that costs an allocation and three calls more for each directory, and
+ * by polling there may be thousands of them every second. What it gives is what libc calls a dirent.
  */
-struct entry {
-	uint64_t inode;
-	int64_t offset;
-	unsigned short length;
-	unsigned char type; /* DT_DIR, DT_REG, DT_LNK, or something else */
-	char name[];
-};
+_Static_assert(offsetof(struct dirent, d_reclen) == 16 && offsetof(struct dirent, d_type) == 18 &&
+		   offsetof(struct dirent, d_name) == 19,
+    "struct dirent is not the kernel's");
 
 enum {
 	ENTRIES_BYTES = 16 * 1024,
@@ -350,13 +346,13 @@ enum {
 
 /* Not every file system says it by itself. */
 static unsigned char
-entry_type(int dir_fd, const struct entry *entry)
+entry_type(int dir_fd, const struct dirent *entry)
 {
 	struct stat st;
 
-	if (entry->type != DT_UNKNOWN)
-		return entry->type;
-	if (fstatat(dir_fd, entry->name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0)
+	if (entry->d_type != DT_UNKNOWN)
+		return entry->d_type;
+	if (fstatat(dir_fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0)
 		return DT_UNKNOWN;
 	return S_ISDIR(st.st_mode)   ? DT_DIR
 	       : S_ISREG(st.st_mode) ? DT_REG
@@ -365,9 +361,9 @@ entry_type(int dir_fd, const struct entry *entry)
 }
 
 static void
-take_entry(struct scan *scan, struct tree_dir *dir, int dir_fd, const struct entry *entry)
+take_entry(struct scan *scan, struct tree_dir *dir, int dir_fd, const struct dirent *entry)
 {
-	const char *name = entry->name;
+	const char *name = entry->d_name;
 	unsigned char type = entry_type(dir_fd, entry);
 	struct tree_dir *child;
 
@@ -389,12 +385,12 @@ static bool
 take_entries(struct scan *scan, struct tree_dir *dir, int dir_fd, const char *at, const char *end)
 {
 	while (at < end) {
-		const struct entry *entry = (const void *)at;
+		const struct dirent *entry = (const void *)at;
 
-		if (dir->parent && strcmp(entry->name, venv_marker) == 0)
+		if (dir->parent && strcmp(entry->d_name, venv_marker) == 0)
 			return true;
 		take_entry(scan, dir, dir_fd, entry);
-		at += entry->length;
+		at += entry->d_reclen;
 	}
 	return false;
 }
@@ -403,7 +399,7 @@ take_entries(struct scan *scan, struct tree_dir *dir, int dir_fd, const char *at
 static int
 list(struct scan *scan, struct tree_dir *dir)
 {
-	_Alignas(struct entry) char entries[ENTRIES_BYTES];
+	_Alignas(struct dirent) char entries[ENTRIES_BYTES];
 	int fd = open_dir(dir), status = 0;
 	long n;
 

@@ -445,7 +445,7 @@ event_of(uint32_t mask)
 {
 	if (mask & IN_CREATE)
 		return SCAN_CAME;
-	return mask & (IN_DELETE | IN_MOVED_FROM) ? SCAN_WENT : SCAN_WRITTEN;
+	return (mask & (IN_DELETE | IN_MOVED_FROM)) != 0 ? SCAN_WENT : SCAN_WRITTEN;
 }
 
 static void
