@@ -304,7 +304,8 @@ scan_file(struct scan *scan, struct tree_dir *dir, const char *name, enum scan_e
 void
 scan_gone(struct scan *scan, struct tree_dir *dir)
 {
-	dir->flags |= TREE_GONE;
+	/* What was due below it must not come to life again under a directory that will be forgotten. */
+	dir->flags = (uint8_t)((dir->flags | TREE_GONE) & ~TREE_DUE);
 	for (unsigned i = 0; i < dir->n_files; i++)
 		miss(scan, dir, dir->files[i]);
 	for (unsigned i = 0; i < dir->n_dirs; i++)
@@ -472,6 +473,10 @@ scan_some(struct scan *scan, struct tree_dir *root, uint64_t until_ns)
 		look_at_dir(scan, root);
 		if (clock_ns() >= until_ns)
 			return false;
+	}
+	if (root->flags & TREE_GONE) {
+		root->has_due = false;
+		return true;
 	}
 	for (unsigned i = 0; i < root->n_dirs; i++)
 		if (!scan_some(scan, root->dirs[i], until_ns))
