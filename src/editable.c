@@ -3,6 +3,7 @@
 #include "editable.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -12,41 +13,96 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/*
+ * Paths are not compared as text: two of them lead to the same directory if that is the same on the
+ * disk. This also needs no buffers of PATH_MAX; what is used of the stack here stays in memory as
+ * long as the server lives.
+ */
+
 enum {
 	/* Such files are small; the mapping of a finder is one line for each module. */
 	FILE_MAX_BYTES = 64 * 1024,
+	PLACE_FLAGS = O_PATH | O_DIRECTORY | O_CLOEXEC,
 };
 
-/* What is looked for, and where it was found. */
+/* What is looked for, and where. */
 struct search {
-	char agent_dir[PATH_MAX], packages[PATH_MAX]; /* where it looks; both without links */
-	char how[640];                                /* what was found */
+	int agent_fd;
+	struct stat agent, packages; /* AGENT_DIR, and the directory of the packages */
+	char how[640];               /* what was found */
 };
 
-/* ---- paths ---- */
+/* ---- places ---- */
 
-/* Is `inner` below `outer`, or the same? */
 static bool
-is_below(const char *inner, const char *outer)
+is_same(const struct stat *a, const struct stat *b)
 {
-	size_t length = strlen(outer);
+	return a->st_ino == b->st_ino && a->st_dev == b->st_dev;
+}
 
-	return strncmp(inner, outer, length) == 0 &&
-	       (inner[length] == '/' || inner[length] == '\0');
+/* Is the directory `fd` this one, or somewhere in it? Closes fd. */
+static bool
+is_in(int fd, const struct stat *outer)
+{
+	struct stat here, below = { 0 };
+	bool found = false, is_top = false;
+
+	while (fd >= 0 && !found && !is_top) {
+		int above = -1;
+
+		if (fstat(fd, &here) == 0) {
+			found = is_same(&here, outer);
+			is_top = is_same(&here, &below);
+			below = here;
+			above = openat(fd, "..", PLACE_FLAGS);
+		}
+		(void)close(fd);
+		fd = above;
+	}
+	if (fd >= 0)
+		(void)close(fd);
+	return found;
+}
+
+/* The directory that a path is, or that the file is in; or -1. Of a single module setuptools' finder leaves the .py out. */
+static int
+open_place(char *path)
+{
+	int fd = open(path, PLACE_FLAGS);
+	char *slash = strrchr(path, '/'), module[NAME_MAX + 4];
+	bool exists;
+
+	if (fd >= 0 || slash == path || !slash[1])
+		return fd;
+	exists = errno == ENOTDIR;
+	*slash = '\0';
+	fd = open(path, PLACE_FLAGS);
+	*slash = '/';
+	(void)snprintf(module, sizeof module, "%s.py", slash + 1);
+	if (fd >= 0 && !exists && faccessat(fd, module, F_OK, 0) < 0) {
+		(void)close(fd);
+		return -1;
+	}
+	return fd;
 }
 
 /* The root of the file system is above everything, and nobody's project; what is installed is no source. */
 static bool
-is_related(const struct search *search, const char *path)
+is_related(const struct search *search, char *path)
 {
-	char file[PATH_MAX + 4], real[PATH_MAX];
+	int fd = open_place(path);
+	struct stat place, root;
+	bool is_source;
 
-	/* setuptools' finder leaves the .py of a single module out. */
-	(void)snprintf(file, sizeof file, "%s.py", path);
-	if ((!realpath(path, real) && !realpath(file, real)) || strcmp(real, "/") == 0 ||
-	    is_below(real, search->packages))
+	if (fd < 0)
 		return false;
-	return is_below(real, search->agent_dir) || is_below(search->agent_dir, real);
+	is_source = fstat(fd, &place) == 0 && stat("/", &root) == 0 && !is_same(&place, &root) &&
+		    !is_in(dup(fd), &search->packages);
+	if (!is_source) {
+		(void)close(fd);
+		return false;
+	}
+	return is_in(fd, &search->agent) || is_in(dup(search->agent_fd), &place);
 }
 
 static bool
@@ -56,7 +112,7 @@ note(struct search *search, const char *file, const char *path)
 	return true;
 }
 
-/* ---- what a file says ---- */
+/* ---- what a file says; its text is taken apart in place ---- */
 
 static int
 hex_digit(char c)
@@ -67,36 +123,36 @@ hex_digit(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Copy up to the closing quote of a JSON string, %XX decoded (RFC 3986, 2.1); false if it does not fit or has no end. */
+/* Up to the closing quote of a JSON string, %XX decoded (RFC 3986, 2.1); false if it has no end. */
 static bool
-take_url_path(const char *text, char *out, size_t size)
+take_url_path(char *text)
 {
-	size_t n = 0;
+	char *out = text;
 
 	for (; *text && *text != '"'; text++) {
 		int high = *text == '%' ? hex_digit(text[1]) : -1;
 		int low = high >= 0 ? hex_digit(text[2]) : -1;
 		int byte = low >= 0 ? high * 16 + low : *text;
 
-		if (n + 1 >= size)
-			return false;
 		if (*text == '\\' && text[1] == '/')
 			continue;
-		out[n++] = (char)byte;
+		*out++ = (char)byte;
 		text += low >= 0 ? 2 : 0;
 	}
-	out[n] = '\0';
-	return *text == '"';
+	if (*text != '"')
+		return false;
+	*out = '\0';
+	return true;
 }
 
 /* What stands behind "KEY" : in a JSON text, or NULL. */
-static const char *
-json_value(const char *text, const char *key)
+static char *
+json_value(char *text, const char *key)
 {
 	size_t length = strlen(key);
 
 	while ((text = strstr(text, key))) {
-		const char *value = text + length;
+		char *value = text + length;
 
 		value += strspn(value, " \t\r\n");
 		if (*value == ':')
@@ -108,57 +164,51 @@ json_value(const char *text, const char *key)
 
 /* {"url": "file:///app", "dir_info": {"editable": true}} */
 static bool
-in_direct_url(struct search *search, const char *file, const char *text)
+in_direct_url(struct search *search, const char *file, char *text)
 {
-	const char *editable = json_value(text, "\"editable\""), *url = json_value(text, "\"url\"");
-	char path[PATH_MAX];
+	const char *editable = json_value(text, "\"editable\"");
+	char *url = json_value(text, "\"url\"");
 
 	if (!editable || strncmp(editable, "true", 4) != 0 || !url ||
 	    strncmp(url, "\"file://", 8) != 0)
 		return false;
 	url = strchr(url + 8, '/'); /* a host may stand before it (RFC 8089) */
-	return url && take_url_path(url, path, sizeof path) && is_related(search, path) &&
-	       note(search, file, path);
+	return url && take_url_path(url) && is_related(search, url) && note(search, file, url);
 }
 
 /* A line that begins with / is a path, to the last that is no blank; others are comments, code or relative. */
 static bool
-in_path_lines(struct search *search, const char *file, const char *text)
+in_path_lines(struct search *search, const char *file, char *text)
 {
 	while (*text) {
 		size_t length = strcspn(text, "\r\n"), end = length;
-		char path[PATH_MAX];
+		char *next = text + length + strspn(text + length, "\r\n");
 
 		while (end > 0 && (text[end - 1] == ' ' || text[end - 1] == '\t'))
 			end--;
-		if (*text == '/' && end < sizeof path) {
-			memcpy(path, text, end);
-			path[end] = '\0';
-			if (is_related(search, path))
-				return note(search, file, path);
-		}
-		text += length;
-		text += strspn(text, "\r\n");
+		text[end] = '\0';
+		if (*text == '/' && is_related(search, text))
+			return note(search, file, text);
+		text = next;
 	}
 	return false;
 }
 
 /* Every string of the program that begins with / is tried; it is a mapping of modules to files. */
 static bool
-in_finder(struct search *search, const char *file, const char *text)
+in_finder(struct search *search, const char *file, char *text)
 {
 	for (; (text = strpbrk(text, "'\"")); text++) {
 		const char quote[] = { *text, '\n', '\0' };
-		size_t length = strcspn(text + 1, quote);
-		char path[PATH_MAX];
+		char *end = text + 1 + strcspn(text + 1, quote), last = *end;
 
-		if (text[1] != '/' || length >= sizeof path)
+		if (text[1] != '/')
 			continue;
-		memcpy(path, text + 1, length);
-		path[length] = '\0';
-		if (is_related(search, path))
-			return note(search, file, path);
-		text += length;
+		*end = '\0';
+		if (is_related(search, text + 1))
+			return note(search, file, text + 1);
+		*end = last;
+		text = end - (last == '\0');
 	}
 	return false;
 }
@@ -208,7 +258,7 @@ read_text(int dir_fd, const char *path)
 }
 
 static bool
-names_path(struct search *search, size_t kind, const char *file, const char *text)
+names_path(struct search *search, size_t kind, const char *file, char *text)
 {
 	switch (kinds[kind].form) {
 	case DIRECT_URL:
@@ -247,17 +297,16 @@ look_at(struct search *search, int dir_fd, const char *name, size_t kind)
 	return found;
 }
 
-/* The kinds in their order, because what the installer says is the best reason to give. */
+/* The kinds in their order, because what the installer says is the best reason to give. Closes fd. */
 static bool
-look_through(struct search *search, const char *site_packages)
+look_through(struct search *search, int fd)
 {
-	DIR *dir = opendir(site_packages);
+	DIR *dir = fstat(fd, &search->packages) == 0 ? fdopendir(fd) : NULL;
 	const struct dirent *entry;
 	bool found = false;
 
-	if (!dir || !realpath(site_packages, search->packages)) {
-		if (dir)
-			(void)closedir(dir);
+	if (!dir) {
+		(void)close(fd);
 		return false;
 	}
 	for (size_t kind = 0; kind < N_KINDS && !found; kind++) {
@@ -269,25 +318,28 @@ look_through(struct search *search, const char *site_packages)
 	return found;
 }
 
+static int
+open_dir(int dir_fd, const char *path)
+{
+	return openat(dir_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
 /* LIB/python3.13/site-packages, and what Debian calls dist-packages. */
 static bool
-look_in_lib(struct search *search, const char *lib)
+look_in_lib(struct search *search, int lib_fd, const char *name)
 {
-	static const char names[][16] = { "site-packages", "dist-packages" };
-	DIR *dir = opendir(lib);
-	const struct dirent *entry;
+	static const char folders[][16] = { "site-packages", "dist-packages" };
+	char path[NAME_MAX + 16];
 	bool found = false;
-	char path[PATH_MAX];
+	int fd;
 
-	if (!dir)
+	if (strncmp(name, "python", strlen("python")) != 0)
 		return false;
-	while (!found && (entry = readdir(dir)))
-		for (size_t i = 0; i < sizeof names / sizeof names[0] && !found; i++)
-			found = strncmp(entry->d_name, "python", strlen("python")) == 0 &&
-				snprintf(path, sizeof path, "%s/%s/%s", lib, entry->d_name,
-				    names[i]) < (int)sizeof path &&
-				look_through(search, path);
-	(void)closedir(dir);
+	for (size_t i = 0; i < sizeof folders / sizeof folders[0] && !found; i++) {
+		(void)snprintf(path, sizeof path, "%s/%s", name, folders[i]);
+		fd = open_dir(lib_fd, path);
+		found = fd >= 0 && look_through(search, fd);
+	}
 	return found;
 }
 
@@ -295,77 +347,87 @@ static bool
 look_in_prefix(struct search *search, const char *prefix)
 {
 	static const char libs[][8] = { "lib", "lib64" }; /* mostly one is a link to the other */
-	char path[PATH_MAX];
+	int prefix_fd = open(prefix, PLACE_FLAGS);
+	const struct dirent *entry;
 	bool found = false;
 
-	for (size_t i = 0; i < sizeof libs / sizeof libs[0] && !found; i++)
-		found = snprintf(path, sizeof path, "%s/%s", prefix, libs[i]) < (int)sizeof path &&
-			look_in_lib(search, path);
+	for (size_t i = 0; prefix_fd >= 0 && i < sizeof libs / sizeof libs[0] && !found; i++) {
+		int fd = open_dir(prefix_fd, libs[i]);
+		DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+		while (dir && !found && (entry = readdir(dir)))
+			found = look_in_lib(search, fd, entry->d_name);
+		if (dir)
+			(void)closedir(dir);
+		else if (fd >= 0)
+			(void)close(fd);
+	}
+	if (prefix_fd >= 0)
+		(void)close(prefix_fd);
 	return found;
 }
 
-/* The value of a line KEY = VALUE of pyvenv.cfg; false if there is none. */
-static bool
-venv_value(const char *text, const char *key, char *value, size_t size)
+/* The value of a line KEY = VALUE of pyvenv.cfg, cut out of the text behind it; NULL if there is none. */
+static const char *
+venv_value(char *text, const char *key)
 {
-	while (*text) {
-		size_t length = strcspn(text, "\r\n"), n = strspn(text, " \t");
+	for (char *line = text; *line; line += *line == '\n') {
+		size_t length = strcspn(line, "\r\n"), n = strspn(line, " \t");
 
-		if (strncmp(text + n, key, strlen(key)) == 0) {
+		if (strncmp(line + n, key, strlen(key)) == 0) {
 			n += strlen(key);
-			n += strspn(text + n, " \t");
-			if (text[n] == '=') {
-				n += 1 + strspn(text + n + 1, " \t");
-				return n <= length && snprintf(value, size, "%.*s",
-							  (int)(length - n), text + n) < (int)size;
+			n += strspn(line + n, " \t");
+			if (line[n] == '=') {
+				line[length] = '\0';
+				return line + n + 1 + strspn(line + n + 1, " \t");
 			}
 		}
-		text += length;
-		text += strspn(text, "\r\n");
+		line += length + (line[length] == '\r');
 	}
-	return false;
+	return NULL;
 }
 
-/* The prefix below the venv's own, if it includes that one's packages (PEP 405). */
-static bool
-base_prefix(const char *venv, char base[PATH_MAX])
-{
-	int dir_fd = open(venv, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	char *text = dir_fd < 0 ? NULL : read_text(dir_fd, "pyvenv.cfg"), includes[8], *slash;
-	bool found = text &&
-		     venv_value(text, "include-system-site-packages", includes, sizeof includes) &&
-		     strcasecmp(includes, "true") == 0 && venv_value(text, "home", base, PATH_MAX);
-
-	free(text);
-	if (dir_fd >= 0)
-		(void)close(dir_fd);
-	slash = found ? strrchr(base, '/') : NULL; /* home is its bin */
-	if (slash)
-		*slash = '\0';
-	return slash && slash > base;
-}
-
-/* Debian's pip installs to /usr/local for the Python of /usr. */
+/*
+ * The prefix below the venv's own, if it includes that one's packages (PEP 405). Debian's pip installs to
+ * /usr/local for the Python of /usr.
+ */
 static bool
 look_in_base(struct search *search, const char *venv)
 {
-	char base[PATH_MAX];
+	int dir_fd = open(venv, PLACE_FLAGS);
+	char *home = dir_fd < 0 ? NULL : read_text(dir_fd, "pyvenv.cfg");
+	char *includes = dir_fd < 0 ? NULL : read_text(dir_fd, "pyvenv.cfg");
+	const char *value = includes ? venv_value(includes, "include-system-site-packages") : NULL;
+	const char *base = home ? venv_value(home, "home") : NULL;
+	char *slash = base ? strrchr(base, '/') : NULL; /* home is its bin */
+	bool found = false;
 
-	if (!base_prefix(venv, base))
-		return false;
-	return look_in_prefix(search, base) ||
-	       (strcmp(base, "/usr") == 0 && look_in_prefix(search, "/usr/local"));
+	if (value && strcasecmp(value, "true") == 0 && slash && slash > base) {
+		*slash = '\0';
+		found = look_in_prefix(search, base) ||
+			(strcmp(base, "/usr") == 0 && look_in_prefix(search, "/usr/local"));
+	}
+	free(includes);
+	free(home);
+	if (dir_fd >= 0)
+		(void)close(dir_fd);
+	return found;
 }
 
 bool
 editable_find(const char *prefix, const char *agent_dir, char *how, size_t size)
 {
-	struct search search;
+	struct search search = { .agent_fd = open(agent_dir, PLACE_FLAGS) };
+	struct stat root;
+	bool found = false;
 
-	if (!realpath(agent_dir, search.agent_dir) || strcmp(search.agent_dir, "/") == 0)
+	if (search.agent_fd < 0)
 		return false;
-	if (!look_in_prefix(&search, prefix) && !look_in_base(&search, prefix))
-		return false;
-	(void)snprintf(how, size, "%s", search.how);
-	return true;
+	if (fstat(search.agent_fd, &search.agent) == 0 && stat("/", &root) == 0 &&
+	    !is_same(&search.agent, &root))
+		found = look_in_prefix(&search, prefix) || look_in_base(&search, prefix);
+	(void)close(search.agent_fd);
+	if (found)
+		(void)snprintf(how, size, "%s", search.how);
+	return found;
 }

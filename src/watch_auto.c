@@ -36,6 +36,8 @@ has_editable(const struct config *config, char *const *vars, char *why, size_t s
 	const char *venv = env_get(vars, "VIRTUAL_ENV");
 	char prefix[PATH_MAX];
 
+	if (agent_check_dir(config->agent_dir) < 0)
+		return false;
 	if (venv && *venv)
 		return editable_find(venv, config->agent_dir, why, size);
 	if (!python_prefix(vars, prefix))
