@@ -544,10 +544,10 @@ server_ended(struct supervisor *sv)
 static void
 reap(struct supervisor *sv)
 {
-	/* No shell waits for PID 1: there Ctrl-Z just stops the server, and SIGCONT to initd continues it. */
 	/* A change that came before this end must not be overtaken by the next start. */
 	if (sv->watching)
 		watch_catch_up(&sv->dev->watch);
+	/* No shell waits for PID 1: there Ctrl-Z just stops the server, and SIGCONT to initd continues it. */
 	proc_reap(sv->has_terminal && !sv->is_init, on_child_change, sv);
 	if (sv->server.ended)
 		server_ended(sv);
@@ -1155,9 +1155,9 @@ supervisor_run(const struct supervisor_spec *spec)
 
 	/* The server first, so that Python boots while we set ourselves up. */
 	advance(&sv, LIFE_EV_START, 0);
-	/* If it was refused, the next try still needs everything, and the loop will have its own among it. */
-	if (sv.life.state != LIFE_DONE)
+	if (!is_ending(&sv))
 		decide_to_watch(&sv);
+	/* If it was refused, the next try still needs everything, and the loop will have its own among it. */
 	if (sv.life.started)
 		let_go(&sv);
 	if (sv.life.state != LIFE_DONE)
