@@ -2,6 +2,7 @@
 """Shared by all tests: the binary under test, and the rule that a skip is a failure in strict mode."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,9 @@ import pytest
 from harness import BUILD
 
 STRICT = os.environ.get("INITD_TEST_STRICT") == "1"
+
+# initd hands down what it inherits, so what nohup(1) ignores would be ignored by every server of these tests.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def refuse_skip(report):

@@ -78,7 +78,7 @@ def test_ctrl_z_stops_the_child_and_cont_continues_it(initd):
     child = run.processes()[0].pid
     run.type(CTRL_Z)
     wait_until(lambda: read_process(child).state == "T")
-    assert read_process(run.pid).state == "S"
+    wait_until(lambda: read_process(run.pid).state == "S")
     run.kill(signal.SIGCONT)
     wait_until(lambda: read_process(child).state == "S")
     run.type(b"two\n")
