@@ -20,6 +20,7 @@ struct changes {
 	char paths[CHANGES_TEXT_SIZE]; /* in JSON, so far */
 	char variable[CHANGES_TEXT_SIZE + 64];
 	char also[CHANGES_ALSO_MAX * 256]; /* but for the path that was told before */
+	char line[CHANGES_ALSO_MAX * 256 + 32];
 	char **vars;
 	size_t n_vars;
 };

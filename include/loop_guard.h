@@ -13,6 +13,14 @@ enum {
 	    60 * 1000, /* the hold starts at LOOP_GUARD_EARLY_MS and doubles up to this */
 };
 
+/* Whatever the paths are: a server that writes several files, or one of a new name each time. */
+enum {
+	LOOP_GUARD_STREAK = 20,         /* so many restarts in a row are no accident */
+	LOOP_GUARD_QUICK_MS = 2 * 1000, /* each so soon after the server's start */
+	LOOP_GUARD_PAUSE_MS =
+	    1000, /* the life that the next one is given; it doubles three times */
+};
+
 /* Starts zeroed. */
 struct loop_guard {
 	char path[256];
@@ -20,6 +28,7 @@ struct loop_guard {
 	char suspect[256];
 	uint64_t
 	    hold_ms; /* the life that a server is given before the suspect restarts it; 0: there is none */
+	unsigned streak; /* quick restarts in a row, by whatever path */
 };
 
 /* One change that would restart the server. */
@@ -33,7 +42,7 @@ struct loop_guard_change {
 
 /*
  * 0: restart now, and it is counted. Else the change has to wait for so many ms; then it is to be
- * asked again. *tell is set when the path has just become suspect.
+ * asked again. *tell is set when the path has just become suspect, or a streak is full.
  * A path that ends in .py counts only while the server has not answered: people save one file
  * often, and wait for the answer.
  */

@@ -50,14 +50,13 @@ changes_add(struct changes *changes, const char *path, const char *below, const 
 const char *
 changes_also(struct changes *changes)
 {
-	size_t length = strlen(changes->also);
-
 	if (changes->n_also == 0)
 		return NULL;
-	if (changes->n_also > CHANGES_ALSO_MAX)
-		(void)snprintf(changes->also + length, sizeof changes->also - length, " (+%u more)",
-		    changes->n_also - CHANGES_ALSO_MAX);
-	return changes->also;
+	if (changes->n_also <= CHANGES_ALSO_MAX)
+		return changes->also;
+	(void)snprintf(changes->line, sizeof changes->line, "%s (+%u more)", changes->also,
+	    changes->n_also - CHANGES_ALSO_MAX);
+	return changes->line;
 }
 
 static bool

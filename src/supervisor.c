@@ -278,15 +278,17 @@ take_changes(struct supervisor *sv)
 {
 	struct dev *dev = sv->dev;
 	const char *also;
+	unsigned n_said;
 
 	/* What the last one was not told, because it was not started, is for this one. */
 	if (dev->is_told)
 		changes_begin(&dev->changes);
+	n_said = dev->changes.n_also;
 	dev->is_told = false;
 	watch_take(&dev->watch, on_taken, sv);
 	sv->server.spec.env = changes_environment(&dev->changes, sv->spec.env->vars);
 	also = changes_also(&dev->changes);
-	if (also)
+	if (also && dev->changes.n_also > n_said)
 		log_line(sv->spec.log, LOG_INFO, "also changed: %s", also);
 	dev->changed[0] = '\0';
 }
@@ -757,7 +759,11 @@ guard_against_loop(struct supervisor *sv, const struct watch_change *change)
 	bool tell = false;
 	uint64_t hold_ms = change->is_ours ? loop_guard_ask(&sv->dev->guard, &asked, &tell) : 0;
 
-	if (tell)
+	if (tell && sv->dev->guard.streak == LOOP_GUARD_STREAK)
+		log_line(sv->spec.log, LOG_WARN,
+		    "%d restarts in a row, each soon after the server's start, the last one by %s: if the server writes such files, add them to watch.ignore; from now on they have to wait",
+		    LOOP_GUARD_STREAK, change->path);
+	else if (tell)
 		log_line(sv->spec.log, LOG_WARN,
 		    "%s has restarted the server %d times, each soon after its start: if the server writes it, add it to watch.ignore; from now on it has to wait",
 		    change->path, LOOP_GUARD_RESTARTS);

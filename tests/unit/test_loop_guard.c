@@ -108,6 +108,7 @@ another_path_starts_the_count_anew(void **state)
 		restart(&guard, "b.json", 4);
 		restart(&guard, "a.jso", 4);
 		restart(&guard, "dir/a.json", 4);
+		guard.streak = 0; /* that is another rule */
 	}
 	restart(&guard, "a.json", 4);
 	restart(&guard, "b.json", 1);
@@ -121,11 +122,14 @@ a_path_that_was_not_alone_starts_the_count_anew(void **state)
 	struct loop_guard guard = { .n = 0 };
 
 	(void)state;
-	for (unsigned round = 0; round < 20; round++)
+	for (unsigned round = 0; round < 20; round++) {
 		ask(&guard, &together, "together");
+		guard.streak = 0; /* that is another rule */
+	}
 	for (unsigned round = 0; round < 5; round++) {
 		restart(&guard, "a.json", 4);
 		ask(&guard, &together, "together");
+		guard.streak = 0;
 	}
 	suspect(&guard, "a.json");
 }
@@ -312,6 +316,69 @@ a_long_source_file_is_still_one(void **state)
 	suspect(&guard, path);
 }
 
+/* By files of other names each time, as mktemp(1) makes them. */
+static void
+streak(struct loop_guard *guard, unsigned n, uint64_t age_ms)
+{
+	for (unsigned i = 0; i < n; i++) {
+		char name[32];
+		struct question question = { name, false, false, age_ms, 0, false };
+
+		(void)snprintf(name, sizeof name, "%u.py", i);
+		question.tell = i + 1 == LOOP_GUARD_STREAK;
+		ask(guard, &question, name);
+	}
+}
+
+static void
+twenty_quick_restarts_by_whatever_paths_slow_it_down(void **state)
+{
+	static const struct question questions[] = {
+		{ "x.json", false, false, 100, 900, false },
+		{ "y.json", true, false, 999, 1, false },
+		{ "y.json", true, false, 1000, 0, false },
+		{ "z.json", true, false, 0, 2000, false },
+		{ "z.json", true, false, 2000, 0, false },
+		{ "z.json", false, false, 4000, 0, false },
+		{ "z.json", false, false, 1, 7999, false },
+		{ "z.json", false, false, 8999, 0, false },
+		{ "z.json", false, false, 7999, 1, false },
+		{ "z.json", false, false, 9000, 0, false },
+		{ "z.json", false, false, 1, 0, false },
+	};
+	struct loop_guard guard = { .n = 0 };
+
+	(void)state;
+	streak(&guard, LOOP_GUARD_STREAK, 100);
+	ask_all(&guard, questions, COUNT(questions));
+}
+
+static void
+a_source_that_is_saved_after_an_answer_ends_a_streak(void **state)
+{
+	static const struct question saved = { "app.py", true, true, 100, 0, false };
+	static const struct question written = { "x.json", false, false, 100, 0, false };
+	struct loop_guard guard = { .n = 0 };
+
+	(void)state;
+	streak(&guard, LOOP_GUARD_STREAK, 100);
+	ask(&guard, &saved, "saved");
+	ask(&guard, &written, "written");
+}
+
+static void
+restarts_that_are_not_quick_are_no_streak(void **state)
+{
+	static const struct question slow = { "x.json", false, false, 2000, 0, false };
+	struct loop_guard guard = { .n = 0 };
+
+	(void)state;
+	for (unsigned round = 0; round < 5; round++) {
+		streak(&guard, LOOP_GUARD_STREAK - 1, 1999);
+		ask(&guard, &slow, "slow");
+	}
+}
+
 int
 main(void)
 {
@@ -329,6 +396,9 @@ main(void)
 		cmocka_unit_test(another_suspect_begins_with_the_shortest_hold),
 		cmocka_unit_test(a_long_path_is_noticed_too),
 		cmocka_unit_test(a_long_source_file_is_still_one),
+		cmocka_unit_test(twenty_quick_restarts_by_whatever_paths_slow_it_down),
+		cmocka_unit_test(a_source_that_is_saved_after_an_answer_ends_a_streak),
+		cmocka_unit_test(restarts_that_are_not_quick_are_no_streak),
 	};
 
 	return cmocka_run_group_tests_name("loop_guard", tests, NULL, NULL);
