@@ -495,13 +495,16 @@ resume(struct supervisor *sv)
 	(void)proc_kill_group(sv->server.pid, SIGCONT);
 }
 
-/* Did it end by Ctrl-C or Ctrl-\ of a terminal? */
+/* Did it end by Ctrl-C or Ctrl-\ of a terminal, and not by a signal of ours? */
 static bool
-is_interrupt(int wstatus)
+is_interrupted(const struct supervisor *sv)
 {
-	int code = proc_exit_code(wstatus);
+	int code = proc_exit_code(sv->server.wstatus);
 
-	return code == 128 + SIGINT || code == 128 + SIGQUIT;
+	if (!sv->has_terminal || (code != 128 + SIGINT && code != 128 + SIGQUIT))
+		return false;
+	return sv->life.state == LIFE_RUNNING ||
+	       (sv->life.state == LIFE_RESTARTING && code != 128 + sv->stop_signal);
 }
 
 /*
@@ -534,8 +537,7 @@ server_ended(struct supervisor *sv)
 	sv->server.ended = false;
 	sv->server.pid = 0;
 	/* Ctrl-C goes past us, and who types it does not want to wait for a change. */
-	if (sv->dev && sv->has_terminal && sv->life.state == LIFE_RUNNING &&
-	    is_interrupt(sv->server.wstatus)) {
+	if (sv->dev && is_interrupted(sv)) {
 		(void)snprintf(sv->asked, sizeof sv->asked, "by the terminal");
 		advance(sv, LIFE_EV_STOP, 0);
 	}

@@ -203,6 +203,7 @@ class Lane:
 
     def __init__(self, lab, backend, seeds):
         self.lab, self.backend, self.seeds = lab, backend, seeds
+        self.tree = lab.room()
         self.run = self.failure = None
         self.thread = threading.Thread(target=self.work)
         self.thread.start()
@@ -212,7 +213,7 @@ class Lane:
             self.run = Run(self.lab, words, **how)
             return self.run
 
-        tree = self.lab.room()
+        tree = self.tree
         for directory in DIRECTORIES:
             write(tree / directory / "a.py")
         seed, said = None, []

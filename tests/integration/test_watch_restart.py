@@ -13,7 +13,7 @@ import pytest
 from harness import free_port, wait_until
 from helpers.watched import BACKENDS, NOBODY_ASKS, WATCHING, Watched, let_age, watch_options
 from helpers.writers import docker, docker_remove, in_place, write
-from pidns import Run, read_process, read_status
+from pidns import Run, needs_real_root, read_process, read_status
 
 SLEEP = 'echo up; exec sleep 1000'
 TIME = r"\d+(\.\d+)? m?s"
@@ -37,7 +37,7 @@ def watching(initd, tree):
 
     def start(script=SLEEP, *words, command=None, options=(), **how):
         let_age(tree)
-        run = initd(*NOBODY_ASKS, *watch_options(tree, **dict(options)), *words,
+        run = initd(*NOBODY_ASKS, *watch_options(tree, **{"settle": "20ms"} | dict(options)), *words,
                     *(command or ["sh", "-c", script]), **how)
         run.logs(WATCHING)
         return run
@@ -937,6 +937,7 @@ def test_a_state_file_that_the_server_writes_is_a_loop_although_it_answers(initd
     wait_until(lambda: run.stderr.count("ready on") == 7)
 
 
+@needs_real_root
 def test_what_the_server_cannot_write_is_no_loop(initd, lab, tree):
     port = free_port()
     in_place(tree / "state.json", "\n")

@@ -9,7 +9,6 @@ import os
 import re
 import time
 from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -73,7 +72,7 @@ def watch_options(tree=None, **values):
 def let_age(tree):
     """Wait until nothing in it is so young that initd could take it for a change while the server starts."""
     def old():
-        young = time.time() - 0.03
+        young = time.time() - 0.015
         return all(path.lstat().st_ctime < young for path in [tree, *tree.rglob("*")])
     wait_until(old)
 
