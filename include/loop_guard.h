@@ -49,4 +49,7 @@ struct loop_guard_change {
 uint64_t loop_guard_ask(
     struct loop_guard *guard, const struct loop_guard_change *change, bool *tell);
 
+/* A change that the server cannot have made: nothing is in a row any more. */
+void loop_guard_absolve(struct loop_guard *guard);
+
 #endif

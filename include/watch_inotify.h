@@ -53,7 +53,7 @@ void watch_inotify_forget(struct watch_inotify *inotify, struct tree_dir *dir);
 
 /*
  * Read what there is, until `until_ns` of CLOCK_MONOTONIC: PID 1 has other things to do. True if there
- * may be more.
+ * is more.
  */
 bool watch_inotify_read(struct watch_inotify *inotify, uint64_t until_ns,
     void (*on_event)(void *arg, const struct watch_inotify_event *event), void *arg);

@@ -110,3 +110,10 @@ loop_guard_ask(struct loop_guard *guard, const struct loop_guard_change *change,
 	*tell = *tell || (hold_ms == 0 && guard->streak == LOOP_GUARD_STREAK);
 	return hold_ms;
 }
+
+void
+loop_guard_absolve(struct loop_guard *guard)
+{
+	guard->n = 0;
+	guard->streak = 0;
+}

@@ -758,9 +758,14 @@ guard_against_loop(struct supervisor *sv, const struct watch_change *change)
 		.answered = (sv->probing && sv->prober.health.ready) || sv->life.failed,
 		.age_ms = now_ms() - sv->life.started_ms,
 	};
-	bool tell = false;
-	uint64_t hold_ms = change->is_ours ? loop_guard_ask(&sv->dev->guard, &asked, &tell) : 0;
+	bool tell;
+	uint64_t hold_ms;
 
+	if (!change->is_ours) {
+		loop_guard_absolve(&sv->dev->guard);
+		return 0;
+	}
+	hold_ms = loop_guard_ask(&sv->dev->guard, &asked, &tell);
 	if (tell && sv->dev->guard.streak == LOOP_GUARD_STREAK)
 		log_line(sv->spec.log, LOG_WARN,
 		    "%d restarts in a row, each soon after the server's start, the last one by %s: if the server writes such files, add them to watch.ignore; from now on they have to wait",

@@ -184,7 +184,11 @@ may_write(const struct tree_dir *dir, const char *name)
 
 	if (tree_path(dir, name, false, path, sizeof path) >= sizeof path)
 		return true;
-	return access(path, W_OK) == 0 || (errno != EACCES && errno != EROFS);
+	if (access(path, W_OK) == 0)
+		return true;
+	/* What was removed, was removed from its directory. */
+	return errno == ENOENT && tree_path(dir, NULL, false, path, sizeof path) < sizeof path &&
+	       access(path, W_OK) == 0;
 }
 
 static void

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <sys/inotify.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -140,6 +141,7 @@ watch_inotify_read(struct watch_inotify *inotify, uint64_t until_ns,
 {
 	_Alignas(struct inotify_event) char buffer[BUFFER_BYTES];
 	struct timespec now;
+	int left = 0;
 	ssize_t n;
 
 	do {
@@ -149,7 +151,8 @@ watch_inotify_read(struct watch_inotify *inotify, uint64_t until_ns,
 		dispatch(inotify, buffer, buffer + n, on_event, arg);
 		(void)clock_gettime(CLOCK_MONOTONIC, &now);
 	} while ((uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec < until_ns);
-	return true;
+	/* Only what is there will be said by the loop: who waited for more than that would wait for ever. */
+	return ioctl(inotify->fd, FIONREAD, &left) == 0 && left > 0;
 }
 
 void
