@@ -344,7 +344,7 @@ look_in_lib(struct search *search, int lib_fd, const char *name)
 }
 
 static bool
-look_in_prefix(struct search *search, const char *prefix)
+look_in_libs(struct search *search, const char *prefix)
 {
 	static const char libs[][8] = { "lib", "lib64" }; /* mostly one is a link to the other */
 	int prefix_fd = open(prefix, PLACE_FLAGS);
@@ -367,6 +367,14 @@ look_in_prefix(struct search *search, const char *prefix)
 	return found;
 }
 
+/* Debian's pip installs to /usr/local for the Python of /usr. */
+static bool
+look_in_prefix(struct search *search, const char *prefix)
+{
+	return look_in_libs(search, prefix) ||
+	       (strcmp(prefix, "/usr") == 0 && look_in_libs(search, "/usr/local"));
+}
+
 /* The value of a line KEY = VALUE of pyvenv.cfg, cut out of the text behind it; NULL if there is none. */
 static const char *
 venv_value(char *text, const char *key)
@@ -387,10 +395,7 @@ venv_value(char *text, const char *key)
 	return NULL;
 }
 
-/*
- * The prefix below the venv's own, if it includes that one's packages (PEP 405). Debian's pip installs to
- * /usr/local for the Python of /usr.
- */
+/* The prefix below the venv's own, if it includes that one's packages (PEP 405). */
 static bool
 look_in_base(struct search *search, const char *venv)
 {
@@ -404,8 +409,7 @@ look_in_base(struct search *search, const char *venv)
 
 	if (value && strcasecmp(value, "true") == 0 && slash && slash > base) {
 		*slash = '\0';
-		found = look_in_prefix(search, base) ||
-			(strcmp(base, "/usr") == 0 && look_in_prefix(search, "/usr/local"));
+		found = look_in_prefix(search, base);
 	}
 	free(includes);
 	free(home);

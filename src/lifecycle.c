@@ -141,7 +141,7 @@ give_up(struct lifecycle *life, int code)
 }
 
 /* New code: no back-off, and it starts with a clean slate. Without a server there is nothing to stop. */
-static struct life_step
+static void
 changed(struct lifecycle *life)
 {
 	life->unsettled = true;
@@ -150,7 +150,6 @@ changed(struct lifecycle *life)
 	life->delay_ms = 0;
 	life->restarts = 0;
 	life->refusals = 0;
-	return stay();
 }
 
 /* The server ended and nobody had asked for it. */
@@ -216,7 +215,7 @@ restart(struct lifecycle *life)
 static struct life_step
 restart_changed(struct lifecycle *life)
 {
-	(void)changed(life);
+	changed(life);
 	return ask(life, LIFE_RESTARTING, life->policy.change_timeout_ms);
 }
 
@@ -325,7 +324,7 @@ in_stopping(struct lifecycle *life, enum life_event event, int code)
 	case LIFE_EV_RESTART:
 		/* One that hung too often and was given up: in a dev container nothing is for good. */
 		if (life->unhealthy && (life->policy.waits || event == LIFE_EV_CHANGED)) {
-			(void)changed(life);
+			changed(life);
 			life->unsettled = event == LIFE_EV_CHANGED;
 			life->state = LIFE_RESTARTING;
 		}
@@ -361,7 +360,8 @@ in_restarting(struct lifecycle *life, enum life_event event, int code)
 		life->unsettled = false;
 		return stay();
 	case LIFE_EV_CHANGED:
-		return changed(life);
+		changed(life);
+		return stay();
 	case LIFE_EV_QUIET:
 		life->unsettled = false;
 		return stay();
@@ -394,7 +394,8 @@ in_clearing(struct lifecycle *life, enum life_event event)
 		life->failed = false;
 		return stay();
 	case LIFE_EV_CHANGED:
-		return changed(life);
+		changed(life);
+		return stay();
 	case LIFE_EV_QUIET:
 		life->unsettled = false;
 		return stay();
@@ -418,7 +419,7 @@ in_backoff(struct lifecycle *life, enum life_event event)
 	if (event == LIFE_EV_STOP)
 		return end(life, life->exit_code);
 	if (event == LIFE_EV_CHANGED) {
-		(void)changed(life);
+		changed(life);
 		return go(life, LIFE_SETTLING, LIFE_DISARM);
 	}
 	return stay();
@@ -442,7 +443,7 @@ in_waiting(struct lifecycle *life, enum life_event event)
 	if (event == LIFE_EV_STOP)
 		return end(life, life->exit_code);
 	if (event == LIFE_EV_CHANGED) {
-		(void)changed(life);
+		changed(life);
 		return go(life, LIFE_SETTLING, 0);
 	}
 	return stay();

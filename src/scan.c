@@ -119,9 +119,9 @@ lasting_state(const struct stat *st)
 }
 
 static void
-take_contents(struct tree_file *file, int dir_fd, const struct stat *st)
+take_contents(struct tree_file *file, uint64_t contents, const struct stat *st)
 {
-	file->contents = fingerprint_contents(dir_fd, file->name, st);
+	file->contents = contents;
 	file->state = lasting_state(st);
 	file->flags |= TREE_KNOWN;
 }
@@ -158,9 +158,8 @@ compare(struct scan *scan, const struct tree_dir *dir, int dir_fd, struct tree_f
 		tell(scan, dir, file, SCAN_YOUNG);
 		return false;
 	}
-	file->contents = contents;
-	file->state = lasting_state(st);
-	file->flags |= TREE_KNOWN | TREE_CHANGED;
+	take_contents(file, contents, st);
+	file->flags |= TREE_CHANGED;
 	tell(scan, dir, file, file->flags & TREE_NEW ? SCAN_NEW : SCAN_CHANGED);
 	return false;
 }
@@ -555,7 +554,7 @@ read_file(struct scan *scan, struct tree_dir *dir, int dir_fd, struct tree_file 
 		miss(scan, dir, file);
 		return;
 	}
-	take_contents(file, dir_fd, &st);
+	take_contents(file, fingerprint_contents(dir_fd, file->name, &st), &st);
 	if (!is_recent(scan, dir_fd, &st))
 		return;
 	file->flags |= TREE_CHANGED;

@@ -41,17 +41,20 @@ close_gap(void *array, unsigned n, unsigned i)
 	memmove(pointers + i, pointers + i + 1, (n - i - 1) * sizeof *pointers);
 }
 
-/* The index of `name`, or where it belongs. */
+/* The index of `name`, or where it belongs, among n pointers to what has its name at `offset`. */
 static unsigned
-find_dir(const struct tree_dir *dir, const char *name, bool *found)
+find(const void *array, unsigned n, size_t offset, const char *name, bool *found)
 {
-	unsigned low = 0, high = dir->n_dirs;
+	unsigned low = 0, high = n;
 
 	*found = false;
 	while (low < high) {
 		unsigned middle = low + (high - low) / 2;
-		int order = strcmp(dir->dirs[middle]->name, name);
+		const char *item;
+		int order;
 
+		memcpy(&item, (const char *)array + middle * sizeof item, sizeof item);
+		order = strcmp(item + offset, name);
 		if (order == 0)
 			*found = true;
 		if (order < 0)
@@ -63,23 +66,15 @@ find_dir(const struct tree_dir *dir, const char *name, bool *found)
 }
 
 static unsigned
+find_dir(const struct tree_dir *dir, const char *name, bool *found)
+{
+	return find(dir->dirs, dir->n_dirs, offsetof(struct tree_dir, name), name, found);
+}
+
+static unsigned
 find_file(const struct tree_dir *dir, const char *name, bool *found)
 {
-	unsigned low = 0, high = dir->n_files;
-
-	*found = false;
-	while (low < high) {
-		unsigned middle = low + (high - low) / 2;
-		int order = strcmp(dir->files[middle]->name, name);
-
-		if (order == 0)
-			*found = true;
-		if (order < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return find(dir->files, dir->n_files, offsetof(struct tree_file, name), name, found);
 }
 
 /* ---- the public ones ---- */

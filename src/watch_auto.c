@@ -40,12 +40,7 @@ has_editable(const struct config *config, char *const *vars, char *why, size_t s
 		return false;
 	if (venv && *venv)
 		return editable_find(venv, config->agent_dir, why, size);
-	if (!python_prefix(vars, prefix))
-		return false;
-	/* Debian's pip installs to /usr/local for the Python of /usr. */
-	return editable_find(prefix, config->agent_dir, why, size) ||
-	       (strcmp(prefix, "/usr") == 0 &&
-		   editable_find("/usr/local", config->agent_dir, why, size));
+	return python_prefix(vars, prefix) && editable_find(prefix, config->agent_dir, why, size);
 }
 
 /* Paths in the command are those of the directory that the server starts in. */

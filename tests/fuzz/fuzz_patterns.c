@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Any text as a list of patterns, any other as a path: the same as fnmatch(3) says of each pattern alone. */
+#include "../unit/settled.h"
 #include "hold.h"
 #include "patterns.h"
 
@@ -11,34 +12,6 @@
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 
 static const char defaults[] = "*.py,a/*,.*";
-
-/* Does each '[' have its ']'? Where a set begins with one, that is in it. */
-static bool
-has_whole_sets(const char *pattern)
-{
-	for (const char *p = strchr(pattern, '['); p; p = strchr(p, '[')) {
-		p += p[1] == '!' ? 2 : 1;
-		if (*p == '\0' || !strchr(p + 1, ']'))
-			return false;
-	}
-	return true;
-}
-
-/*
- * Not what libcs disagree about, or POSIX leaves open: [.x.], [=x=], [:x:], "[^", a set without an
- * end, backslashes in one, and a backslash at the end.
- */
-static bool
-is_settled(const char *pattern)
-{
-	size_t length = strlen(pattern), backslashes = 0;
-
-	while (backslashes < length && pattern[length - 1 - backslashes] == '\\')
-		backslashes++;
-	return backslashes % 2 == 0 && has_whole_sets(pattern) &&
-	       !(strchr(pattern, '[') && strchr(pattern, '\\')) && !strstr(pattern, "[.") &&
-	       !strstr(pattern, "[=") && !strstr(pattern, "[:") && !strstr(pattern, "[^");
-}
 
 /* Each pattern of the list by itself. */
 struct oracle {

@@ -641,13 +641,11 @@ no_descriptor_stays_open(void **state)
 	make_tree(entries);
 	put_root(agent_dir, sizeof agent_dir, "@/app/src");
 	put_root(prefix, sizeof prefix, "@/v");
-	before = dup(STDIN_FILENO);
-	assert_int_equal(close(before), 0);
+	before = next_descriptor();
 	assert_false(editable_find(prefix, agent_dir, how, sizeof how));
 	write_file("tree/" SITE "a.pth", agent_dir);
 	assert_true(editable_find(prefix, agent_dir, how, sizeof how));
-	after = dup(STDIN_FILENO);
-	assert_int_equal(close(after), 0);
+	after = next_descriptor();
 	assert_int_equal(after, before);
 }
 

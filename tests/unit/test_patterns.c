@@ -2,6 +2,7 @@
 /* Lists of patterns: what is one, what it matches, and that the short cuts change nothing. */
 #include "patterns.h"
 
+#include "settled.h"
 #include "unit.h"
 
 #include <fnmatch.h>
@@ -369,34 +370,6 @@ static bool
 is_path(const char *text)
 {
 	return text[0] != '/' && text[strlen(text) - 1] != '/' && !strstr(text, "//");
-}
-
-/* Does each '[' have its ']'? Where a set begins with one, that is in it. */
-static bool
-has_whole_sets(const char *pattern)
-{
-	for (const char *p = strchr(pattern, '['); p; p = strchr(p, '[')) {
-		p += p[1] == '!' ? 2 : 1;
-		if (*p == '\0' || !strchr(p + 1, ']'))
-			return false;
-	}
-	return true;
-}
-
-/*
- * Not what libcs disagree about, or POSIX leaves open: [.x.], [=x=], [:x:], "[^", a set without an
- * end, backslashes in one, and a backslash at the end.
- */
-static bool
-is_settled(const char *pattern)
-{
-	size_t length = strlen(pattern), backslashes = 0;
-
-	while (backslashes < length && pattern[length - 1 - backslashes] == '\\')
-		backslashes++;
-	return backslashes % 2 == 0 && has_whole_sets(pattern) &&
-	       !(strchr(pattern, '[') && strchr(pattern, '\\')) && !strstr(pattern, "[.") &&
-	       !strstr(pattern, "[=") && !strstr(pattern, "[:") && !strstr(pattern, "[^");
 }
 
 static bool

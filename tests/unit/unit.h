@@ -85,6 +85,16 @@ leave_folder(void **state)
 	return status;
 }
 
+/* The number that the next descriptor will have: the same before and after what leaves none open. */
+static inline int
+next_descriptor(void)
+{
+	int fd = dup(STDIN_FILENO);
+
+	assert_int_equal(close(fd), 0);
+	return fd;
+}
+
 static inline void
 write_bytes(const char *path, const char *bytes, size_t length)
 {
