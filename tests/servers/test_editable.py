@@ -144,10 +144,13 @@ def make_venv(path, python=sys.executable, *options):
 
 
 def lend(venv, source):
-    """The packages of another site-packages, as if they had been installed in this venv too."""
+    """The packages of another site-packages, as if they had been installed in this venv too.
+
+    Not __pycache__: two import finders of one size, made in the same second, would take each other's bytecode.
+    """
     for entry in source.iterdir():
         target = site_packages(venv) / entry.name
-        if entry.suffix != ".pth" and not target.exists():
+        if entry.suffix != ".pth" and entry.name != "__pycache__" and not target.exists():
             target.symlink_to(entry)
 
 
