@@ -53,6 +53,14 @@ $(OUT)/obj/%.o: src/%.c Makefile
 	$(call say,CC,$@)
 	$(Q)$(CC) $(CPPFLAGS_OURS) $(LIB_CFLAGS) $(CFLAGS_OURS) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
+# The Python side of watch.standby is a part of the binary.
+$(OUT)/obj/standby.gz: src/standby.py
+	@mkdir -p $(@D)
+	$(Q)gzip -9 < $< > $@
+
+$(OUT)/obj/standby.o: $(OUT)/obj/standby.gz
+$(OUT)/obj/standby.o: CPPFLAGS_OURS += -DINITD_STANDBY_GZ='"$(OUT)/obj/standby.gz"'
+
 -include $(wildcard $(OUT)/obj/*.d)
 
 san:

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The life of the server as a pure state machine: no clock, no system call, no allocation. */
+/*
+ * The life of the server as a pure state machine: no clock, no system call, no allocation.
+ *
+ * Up to two servers live at a time: the one that all is about, and beside it either its predecessor,
+ * which is leaving (`old`), or its successor, which is not ready yet (`next`).
+ */
 #ifndef INITD_LIFECYCLE_H
 #define INITD_LIFECYCLE_H
 
@@ -9,6 +14,7 @@
 enum life_state {
 	LIFE_NEW,
 	LIFE_RUNNING,
+	LIFE_OVERLAPPING, /* it serves while its successor is awaited: first the quiet, then its being ready */
 	LIFE_DRAINING,   /* told to stop; still serving for drain_delay */
 	LIFE_STOPPING,   /* signalled; when the server ends, initd does */
 	LIFE_RESTARTING, /* signalled; when the server ends, another one is started */
@@ -33,7 +39,12 @@ enum life_event {
 	LIFE_EV_UNHEALTHY, /* the server answers no more: replace it, as if it had ended in failure */
 	LIFE_EV_CHANGED,   /* a watched file has changed: a new server, once the tree is quiet */
 	LIFE_EV_QUIET,     /* it is quiet again */
-	LIFE_EV_DEADLINE, /* what LIFE_ARM asked for */
+	LIFE_EV_DEADLINE,     /* what LIFE_ARM asked for */
+	LIFE_EV_NEXT_READY,   /* the successor serves */
+	LIFE_EV_NEXT_ENDED,   /* the successor ended, or could not be started; code */
+	LIFE_EV_OLD_EXITED,   /* the predecessor ended */
+	LIFE_EV_OLD_GONE,     /* and nothing is left of its group */
+	LIFE_EV_OLD_DEADLINE, /* what LIFE_OLD_ARM asked for */
 	LIFE_N_EVENTS,
 };
 
@@ -46,6 +57,17 @@ enum life_action {
 	LIFE_ARM = 1 << 5,    /* the deadline is in delay_ms */
 	LIFE_DISARM = 1 << 6, /* there is no deadline */
 	LIFE_QUIT = 1 << 7,   /* initd exits with exit_code */
+	/* Who is who comes first of all. */
+	LIFE_PART = 1 << 8,     /* the server is `old` now, and the place of the server is free */
+	LIFE_PROMOTE = 1 << 9,  /* the server is `old` now, and `next` is the server */
+	LIFE_DISMISS = 1 << 10, /* `next` is `old` now */
+	LIFE_SPAWN_NEXT = 1 << 11, /* start the successor; answer with NEXT_ENDED if that fails */
+	LIFE_OLD_SIGNAL =
+	    1 << 12, /* SIGNAL, KILL, CLEAR, ARM (in old_delay_ms) and DISARM for `old` */
+	LIFE_OLD_KILL = 1 << 13,
+	LIFE_OLD_CLEAR = 1 << 14,
+	LIFE_OLD_ARM = 1 << 15,
+	LIFE_OLD_DISARM = 1 << 16,
 };
 
 enum life_restart {
@@ -64,6 +86,18 @@ struct life_policy {
 	uint64_t restart_timeout_ms; /* the same for a restart, and for a server that hangs */
 	bool waits;                  /* where a failure would end initd, wait for a change */
 	uint64_t change_timeout_ms;  /* restart_timeout_ms for CHANGED */
+	/* These two may change between steps. Servers that share their socket need not wait for each other: */
+	bool parts; /* a new server is started while the last one stops */
+	bool
+	    overlaps; /* a new server is started while the last one serves, and replaces it once ready */
+};
+
+/* How the predecessor leaves. */
+enum life_old {
+	LIFE_OLD_NONE,
+	LIFE_OLD_LINGERS, /* the successor has taken over; what was on its way to this one still comes */
+	LIFE_OLD_STOPS,  /* signalled */
+	LIFE_OLD_CLEARS, /* gone; what it left in its group goes, too */
 };
 
 /* Copyable and comparable; everything the next step depends on. */
@@ -77,9 +111,19 @@ struct lifecycle {
 	bool unhealthy;
 	bool unsettled;    /* CHANGED was said, QUIET not yet: no server is started */
 	bool failed;       /* this CLEARING leads to WAITING */
+	bool beside;       /* the server was started while its predecessor stopped */
+	bool beside_works; /* one that was, lived */
+	bool beside_fails; /* one that was, failed, and lived when it was started again without */
+	bool
+	    alone; /* start the next one without a predecessor: that may be why the last one failed */
+	bool retried;     /* this server was started so */
+	bool next;        /* there is a successor */
+	bool next_failed; /* the last successor never got ready */
+	enum life_old old;
+	bool old_killed;   /* SIGKILL was sent to `old` in this state of it */
 	unsigned restarts; /* by policy, since a server last lived for LIFE_STABLE_MS */
 	unsigned refusals; /* in a row */
-	uint64_t started_ms;
+	uint64_t started_ms, next_started_ms;
 	uint64_t delay_ms;   /* before the next start */
 	uint64_t timeout_ms; /* that the server was last given to stop; 0: none */
 };
@@ -88,11 +132,16 @@ enum {
 	LIFE_STABLE_MS = 60 * 1000, /* a server that lived so long starts with a clean slate */
 	LIFE_GRACE_MS = 1000,       /* for what a server leaves behind, and after a SIGKILL */
 	LIFE_REFUSALS_MAX = 5,      /* so often it is tried again; then exit code 71 */
+	LIFE_NEXT_MS = 60 * 1000,   /* a successor that is not ready by then never will be */
+	LIFE_LINGER_MS = 100, /* for what is on its way to a server whose successor is ready */
+	LIFE_PROOF_MS =
+	    3000, /* who lives so long does not fail for what its predecessor still had */
 };
 
 struct life_step {
-	unsigned actions; /* enum life_action, or-ed; to be done in the order of their values */
-	uint64_t delay_ms;
+	unsigned
+	    actions; /* enum life_action, or-ed; to be done in the order of their values, but those from LIFE_PART on first */
+	uint64_t delay_ms, old_delay_ms;
 };
 
 void lifecycle_init(struct lifecycle *life, const struct life_policy *policy);

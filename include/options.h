@@ -44,11 +44,11 @@ struct signal_rule {
 	struct config_setting setting;
 };
 
-/* watch.enabled */
-enum config_watch {
-	CONFIG_WATCH_AUTO, /* if this is a dev container */
-	CONFIG_WATCH_NO,
-	CONFIG_WATCH_YES,
+/* watch.enabled, server.hold_socket */
+enum config_auto {
+	CONFIG_AUTO, /* yes in a dev container */
+	CONFIG_NO,
+	CONFIG_YES,
 };
 
 /* watch.backend */
@@ -81,6 +81,7 @@ struct config {
 	uint64_t restart_delay_ms, restart_delay_max_ms;
 	unsigned restart_limit; /* 0: none */
 	struct code_set success_codes;
+	enum config_auto hold_socket;
 
 	const char *user;
 	bool no_new_privs;
@@ -94,12 +95,13 @@ struct config {
 	unsigned health_retries;
 	bool health_restarts; /* on_failure */
 
-	enum config_watch watch;
+	enum config_auto watch;
 	enum config_watch_backend watch_backend;
 	const char *watch_paths; /* NULL: agent_dir; else comma-separated */
 	const char *watch_include, *watch_ignore;
 	uint64_t watch_poll_interval_ms, watch_settle_ms, watch_settle_removed_ms;
 	uint64_t watch_stop_timeout_ms;
+	bool watch_overlap, watch_standby;
 
 	size_t n_env;
 

@@ -18,6 +18,7 @@ struct probe_spec {
 	const char *expect_text; /* of it, for messages */
 	const char *host_header; /* NULL: from the target */
 	uint64_t timeout_ms;
+	unsigned char mark; /* IP_TOS or IPV6_TCLASS of the connection; 0: as usual */
 };
 
 enum probe_result {

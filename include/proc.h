@@ -29,6 +29,10 @@ struct proc_spec {
 	    foreground; /* make its group the terminal's foreground group (stdin is the terminal) */
 	bool
 	    die_with_parent; /* SIGTERM when initd dies; needless for PID 1, whose death ends all */
+	int pass_fd;         /* the child's descriptor 3; 0: none */
+	void (*in_child)(
+	    void *arg); /* called last before exec; may only make system calls; or NULL */
+	void *in_child_arg;
 };
 
 enum {
@@ -62,10 +66,10 @@ pid_t proc_spawn(const struct proc_spec *spec, enum proc_stage *stage);
 void proc_reap(bool stops, void (*on_change)(void *arg, pid_t pid, int wstatus), void *arg);
 
 /*
- * Close what initd inherited above stdio, except `keep` and what is below `from`: the child has it
- * now, and a reader of a pipe must see its end when the child closes it.
+ * Close what initd inherited above stdio, except the `n` in `keep`, which are sorted by it, and what
+ * is below `from`: the child has it now, and a reader of a pipe must see its end when the child closes it.
  */
-void proc_close_inherited(int from, int keep);
+void proc_close_inherited(int from, int *keep, size_t n);
 
 bool proc_has_children(void);
 

@@ -18,6 +18,9 @@ struct server_spec {
 	const struct proc_signals *signals; /* inherited: for the child */
 	bool signal_group;                  /* signal its process group, not only itself */
 	bool die_with_parent;               /* see proc.h */
+	int pass_fd;                        /* the same */
+	void (*in_child)(void *arg);
+	void *in_child_arg;
 };
 
 /* Starts zeroed but for spec and working_dir, which is "". */
@@ -51,9 +54,9 @@ void server_kill(const struct server *server);
 
 /*
  * What it has, initd lets go: readers of inherited pipes must see their end, and no mount stays
- * busy. Descriptors below `from` and `keep` stay.
+ * busy. Descriptors below `from` and the `n` in `keep` stay.
  */
-void server_let_go(struct server *server, int from, int keep);
+void server_let_go(struct server *server, int from, int *keep, size_t n);
 
 /* The words of its command; false if they were cut. */
 bool server_command_text(const struct server *server, char *buf, size_t size);

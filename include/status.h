@@ -43,8 +43,12 @@ struct status {
 	uint64_t watch_directories, watch_files, watch_restarts;
 	char last_change[288];
 	uint64_t last_change_ms;
-	/* Of the server; filled in by the reader. */
-	uint64_t memory_kb, memory_peak_kb;
+	char held[64];       /* the address of the held socket */
+	char successor[144]; /* how the last one that never got ready ended */
+	char standby[16];    /* booting, warm */
+	uint64_t standby_pid;
+	/* Filled in by the reader. */
+	uint64_t memory_kb, memory_peak_kb, standby_memory_kb;
 };
 
 /* The fields that tell of health, from what PID 1 knows. */

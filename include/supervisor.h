@@ -5,6 +5,7 @@
 
 #include "config.h"
 #include "env.h"
+#include "listener.h"
 #include "log.h"
 #include "privs.h"
 #include "proc.h"
@@ -15,7 +16,9 @@ struct supervisor_spec {
 	char *const *argv;
 	const struct proc_signals *signals; /* inherited: for the child */
 	const struct privs *privs;          /* who it runs as, for the log */
-	const char *notify_path;            /* who wants to hear READY=1 and STOPPING=1; or NULL */
+	const struct listeners
+	    *listeners;          /* bound while it was allowed; they are its own from now on */
+	const char *notify_path; /* who wants to hear READY=1 and STOPPING=1; or NULL */
 	struct log *log;
 };
 

@@ -188,7 +188,7 @@ check_watch(struct report *report, const struct plan *plan)
 		break;
 	case WATCH_OFF:
 		add_finding(report, "watch", 0, "off%s",
-		    plan->config.watch == CONFIG_WATCH_AUTO
+		    plan->config.watch == CONFIG_AUTO
 			? ": no editable install points to server.agent_dir"
 			: ": watch.enabled is no");
 		break;

@@ -55,20 +55,20 @@ ask(pid_t pid, enum control_question question, struct status *status, struct err
 
 /* Everybody may read that file; PID 1 itself need not. */
 static void
-read_memory(struct status *status)
+read_memory(uint64_t pid, uint64_t *now_kb, uint64_t *peak_kb)
 {
 	char path[64], line[128];
 	FILE *file;
 
-	(void)snprintf(path, sizeof path, "/proc/%llu/status", (unsigned long long)status->pid);
-	file = status->pid > 0 ? fopen(path, "re") : NULL;
+	(void)snprintf(path, sizeof path, "/proc/%llu/status", (unsigned long long)pid);
+	file = pid > 0 ? fopen(path, "re") : NULL;
 	if (!file)
 		return;
 	while (fgets(line, sizeof line, file)) {
 		if (strncmp(line, "VmRSS:", 6) == 0)
-			status->memory_kb = strtoull(line + 6, NULL, 10);
+			*now_kb = strtoull(line + 6, NULL, 10);
 		else if (strncmp(line, "VmHWM:", 6) == 0)
-			status->memory_peak_kb = strtoull(line + 6, NULL, 10);
+			*peak_kb = strtoull(line + 6, NULL, 10);
 	}
 	(void)fclose(file);
 }
@@ -129,6 +129,7 @@ cmd_status(int argc, char **argv, const struct proc_signals *inherited)
 	struct status status;
 	struct error err;
 	struct log log;
+	uint64_t peak_kb; /* of a standby nobody wants to know */
 
 	proc_set_mask(SIG_SETMASK, inherited->mask, NULL);
 	if (begin(&cmd, argc, argv, CMDLINE_JSON | CMDLINE_PID, &log) != 0)
@@ -137,7 +138,8 @@ cmd_status(int argc, char **argv, const struct proc_signals *inherited)
 		log_line(&log, LOG_ERROR, "%s", err.msg);
 		return EXIT_CODE_UNAVAILABLE;
 	}
-	read_memory(&status);
+	read_memory(status.pid, &status.memory_kb, &status.memory_peak_kb);
+	read_memory(status.standby_pid, &status.standby_memory_kb, &peak_kb);
 	if (cmd.json)
 		status_print_json(&status, stdout);
 	else

@@ -3,10 +3,12 @@
 #include "cmd.h"
 #include "cmdline.h"
 #include "exit_code.h"
+#include "listener.h"
 #include "log.h"
 #include "plan.h"
 #include "supervisor.h"
 
+#include <string.h>
 #include <unistd.h>
 
 static int
@@ -70,10 +72,35 @@ take_identity(const struct plan *plan, struct log *log, struct error *err)
 	return 0;
 }
 
+/*
+ * server.hold_socket=yes: its port may need what the drop takes away, and if it is in use nothing is
+ * started. It does not listen yet.
+ */
+static int
+take_socket(const struct plan *plan, struct listeners *listeners, struct error *err)
+{
+	const struct config *config = &plan->config;
+	union listener_address address;
+	char text[64];
+	int fd;
+
+	*listeners = (struct listeners){ .shares = config->watch_overlap };
+	if (config->hold_socket != CONFIG_YES || plan->env.listen_pid ||
+	    !listener_parse(&address, config->host, config->port))
+		return 0;
+	fd = listeners_take(listeners, &address);
+	if (fd >= 0)
+		return 0;
+	listener_text(&address, text, sizeof text);
+	(void)error_set(err, "server.hold_socket: %s: %s", text, strerror(-fd));
+	return EXIT_CODE_REFUSED;
+}
+
 int
 cmd_run(int argc, char **argv, const struct proc_signals *inherited)
 {
 	struct plan plan;
+	struct listeners listeners;
 	struct cmdline cmd;
 	struct error err;
 	struct log log;
@@ -89,6 +116,8 @@ cmd_run(int argc, char **argv, const struct proc_signals *inherited)
 	}
 	code = make_plan(&plan, &cmd, &log, &err);
 	if (code == 0)
+		code = take_socket(&plan, &listeners, &err);
+	if (code == 0)
 		code = take_identity(&plan, &log, &err);
 	if (code != 0) {
 		log_line(&log, LOG_ERROR, "%s", err.msg);
@@ -99,6 +128,7 @@ cmd_run(int argc, char **argv, const struct proc_signals *inherited)
 			.argv = plan.argv,
 			.signals = inherited,
 			.privs = &plan.privs,
+			.listeners = &listeners,
 			.notify_path = plan.notify_path,
 			.log = &log,
 		};

@@ -11,6 +11,7 @@ enum {
 static const char *const names[LIFE_N_STATES] = {
 	[LIFE_NEW] = "new",
 	[LIFE_RUNNING] = "running",
+	[LIFE_OVERLAPPING] = "overlapping",
 	[LIFE_DRAINING] = "draining",
 	[LIFE_STOPPING] = "stopping",
 	[LIFE_RESTARTING] = "restarting",
@@ -61,6 +62,10 @@ spawn(struct lifecycle *life)
 	life->unhealthy = false;
 	life->unsettled = false;
 	life->failed = false;
+	life->beside = life->old != LIFE_OLD_NONE;
+	life->retried = life->alone;
+	life->alone = false;
+	life->next_failed = false;
 	return go(life, LIFE_RUNNING, LIFE_SPAWN | LIFE_DISARM);
 }
 
@@ -71,6 +76,21 @@ end(struct lifecycle *life, int code)
 	return go_with_deadline(life, LIFE_ENDING, LIFE_SWEEP, LIFE_GRACE_MS);
 }
 
+/* Is the predecessor in the way of the next server? */
+static bool
+must_wait(const struct lifecycle *life)
+{
+	return life->old != LIFE_OLD_NONE &&
+	       (life->alone || !(life->policy.parts || life->policy.overlaps));
+}
+
+/* Now, or when the predecessor is gone. */
+static struct life_step
+spawn_when_alone(struct lifecycle *life)
+{
+	return must_wait(life) ? go(life, LIFE_SETTLING, LIFE_DISARM) : spawn(life);
+}
+
 /* Nothing is left of the last server: wait for what has to be waited for, then start. */
 static struct life_step
 start_again(struct lifecycle *life)
@@ -79,6 +99,8 @@ start_again(struct lifecycle *life)
 		return go(life, LIFE_SETTLING, LIFE_DISARM);
 	if (life->failed)
 		return go(life, LIFE_WAITING, LIFE_DISARM);
+	if (must_wait(life))
+		return go(life, LIFE_SETTLING, LIFE_DISARM);
 	if (life->delay_ms == 0)
 		return spawn(life);
 	return go_with_deadline(life, LIFE_BACKOFF, 0, life->delay_ms);
@@ -145,11 +167,22 @@ static void
 changed(struct lifecycle *life)
 {
 	life->unsettled = true;
+	life->alone = false;
 	life->failed = false;
 	life->unhealthy = false;
 	life->delay_ms = 0;
 	life->restarts = 0;
 	life->refusals = 0;
+}
+
+/* Can this server be started while its predecessor stops? File locks, ports and GPUs may be in the way. */
+static void
+judge(struct lifecycle *life, uint64_t now_ms)
+{
+	if (now_ms - life->started_ms < LIFE_PROOF_MS)
+		return;
+	life->beside_works = life->beside_works || life->beside;
+	life->beside_fails = life->beside_fails || life->retried;
 }
 
 /* The server ended and nobody had asked for it. */
@@ -158,6 +191,11 @@ ended_by_itself(struct lifecycle *life, int code, uint64_t now_ms)
 {
 	forgive(life, now_ms);
 	life->exit_code = code;
+	if (life->beside && !life->beside_works && code != EXIT_CODE_OK) {
+		life->alone = true;
+		life->delay_ms = 0;
+		return clear(life);
+	}
 	if (!policy_restarts(life, code))
 		return give_up(life, code);
 	life->delay_ms = restart_delay(life);
@@ -174,6 +212,7 @@ refused(struct lifecycle *life)
 	life->exit_code = EXIT_CODE_REFUSED;
 	life->delay_ms = (uint64_t)REFUSAL_DELAY_MS << life->refusals;
 	life->refusals++;
+	life->alone = life->retried; /* it still has to be */
 	return go_with_deadline(life, LIFE_BACKOFF, 0, life->delay_ms);
 }
 
@@ -205,17 +244,135 @@ stop(struct lifecycle *life)
 	return ask(life, LIFE_STOPPING, life->policy.stop_timeout_ms);
 }
 
+/* ---- the predecessor ---- */
+
+/* `old` has this long to stop. */
 static struct life_step
-restart(struct lifecycle *life)
+old_stops(struct lifecycle *life, unsigned actions, uint64_t timeout_ms)
 {
-	return ask(life, LIFE_RESTARTING, life->policy.restart_timeout_ms);
+	life->old = LIFE_OLD_STOPS;
+	life->old_killed = false;
+	return (struct life_step){
+		.actions = actions | (timeout_ms > 0 ? LIFE_OLD_ARM : LIFE_OLD_DISARM),
+		.old_delay_ms = timeout_ms,
+	};
+}
+
+/* What an ended one left in its group goes. */
+static struct life_step
+old_clears(struct lifecycle *life, unsigned actions)
+{
+	life->old = LIFE_OLD_CLEARS;
+	life->old_killed = false;
+	return (struct life_step){
+		.actions = actions | LIFE_OLD_CLEAR | LIFE_OLD_ARM,
+		.old_delay_ms = LIFE_GRACE_MS,
+	};
+}
+
+static struct life_step
+old_kill(struct lifecycle *life)
+{
+	life->old_killed = true;
+	return (struct life_step){
+		.actions = LIFE_OLD_KILL | LIFE_OLD_ARM,
+		.old_delay_ms = LIFE_GRACE_MS,
+	};
+}
+
+static bool
+may_part(const struct lifecycle *life)
+{
+	return life->policy.parts && !life->beside_fails && life->old == LIFE_OLD_NONE &&
+	       !life->killed && !life->unhealthy;
+}
+
+/* The next server starts now; the last one, signalled already or by `actions`, goes on stopping. */
+static struct life_step
+part(struct lifecycle *life, unsigned actions, uint64_t timeout_ms)
+{
+	struct life_step step = old_stops(life, actions | LIFE_PART, timeout_ms);
+
+	step.actions |= spawn(life).actions;
+	return step;
+}
+
+static struct life_step
+part_if_quiet(struct lifecycle *life)
+{
+	if (life->unsettled || !may_part(life))
+		return stay();
+	return part(life, 0, life->timeout_ms);
+}
+
+/* ---- the successor ---- */
+
+static struct life_step
+spawn_next(struct lifecycle *life, uint64_t now_ms)
+{
+	if (life->unsettled || life->next || life->old != LIFE_OLD_NONE)
+		return stay();
+	if (!life->policy.overlaps && may_part(life)) /* any more */
+		return part(life, LIFE_OLD_SIGNAL, life->timeout_ms);
+	if (!life->policy.overlaps)
+		return ask(life, LIFE_RESTARTING, life->timeout_ms);
+	life->next = true;
+	life->next_started_ms = now_ms;
+	return go_with_deadline(life, LIFE_OVERLAPPING, LIFE_SPAWN_NEXT, LIFE_NEXT_MS);
+}
+
+/* The server serves on; a successor comes when the tree is quiet and the predecessor of old is gone. */
+static struct life_step
+overlap(struct lifecycle *life, uint64_t now_ms)
+{
+	life->state = LIFE_OVERLAPPING;
+	return spawn_next(life, now_ms);
+}
+
+static void
+succeed(struct lifecycle *life)
+{
+	life->state = LIFE_RUNNING;
+	life->next = false;
+	life->next_failed = false;
+	life->beside = false;
+	life->retried = false;
+	life->refusals = 0;
+	life->started_ms = life->next_started_ms;
+}
+
+/* It took too long, or is not wanted any more. */
+static struct life_step
+dismiss(struct lifecycle *life)
+{
+	if (!life->next)
+		return stay();
+	life->next = false;
+	return old_stops(life, LIFE_DISMISS | LIFE_OLD_SIGNAL, life->timeout_ms);
+}
+
+/* Another server, because somebody wants it. */
+static struct life_step
+restart(struct lifecycle *life, uint64_t now_ms)
+{
+	const struct life_policy *policy = &life->policy;
+
+	life->timeout_ms = policy->restart_timeout_ms;
+	if (policy->overlaps)
+		return overlap(life, now_ms);
+	if (may_part(life))
+		return part(life, LIFE_OLD_SIGNAL, policy->restart_timeout_ms);
+	return ask(life, LIFE_RESTARTING, policy->restart_timeout_ms);
 }
 
 /* The same for new code. */
 static struct life_step
-restart_changed(struct lifecycle *life)
+restart_changed(struct lifecycle *life, uint64_t now_ms)
 {
 	changed(life);
+	life->timeout_ms = life->policy.change_timeout_ms;
+	if (life->policy.overlaps)
+		return overlap(life, now_ms);
 	return ask(life, LIFE_RESTARTING, life->policy.change_timeout_ms);
 }
 
@@ -225,9 +382,8 @@ replace(struct lifecycle *life, uint64_t now_ms)
 {
 	forgive(life, now_ms);
 	life->unhealthy = true;
-	if (is_used_up(life))
-		return ask(life, LIFE_STOPPING, life->policy.restart_timeout_ms);
-	return restart(life);
+	return ask(life, is_used_up(life) ? LIFE_STOPPING : LIFE_RESTARTING,
+	    life->policy.restart_timeout_ms);
 }
 
 /* A server that hung has failed, whatever it says when it is stopped. */
@@ -276,19 +432,114 @@ in_running(struct lifecycle *life, enum life_event event, int code, uint64_t now
 	case LIFE_EV_FAILED:
 		return failed(life, code, now_ms);
 	case LIFE_EV_EXITED:
+		judge(life, now_ms);
 		return ended_by_itself(life, code, now_ms);
 	case LIFE_EV_STOP:
 		return stop(life);
 	case LIFE_EV_RESTART:
-		return restart(life);
+		judge(life, now_ms);
+		return restart(life, now_ms);
 	case LIFE_EV_UNHEALTHY:
 		return replace(life, now_ms);
 	case LIFE_EV_CHANGED:
-		return restart_changed(life);
+		judge(life, now_ms);
+		return restart_changed(life, now_ms);
 	case LIFE_EV_START:
 	case LIFE_EV_GONE:
 	case LIFE_EV_QUIET:
 	case LIFE_EV_DEADLINE:
+	case LIFE_EV_NEXT_READY:
+	case LIFE_EV_NEXT_ENDED:
+	case LIFE_EV_OLD_EXITED:
+	case LIFE_EV_OLD_GONE:
+	case LIFE_EV_OLD_DEADLINE:
+	case LIFE_N_EVENTS:
+		break;
+	}
+	return stay();
+}
+
+/* The server ended before its successor was ready, which is all there is now. */
+static struct life_step
+ended_overlapping(struct lifecycle *life, int code)
+{
+	struct life_step step;
+
+	life->exit_code = code;
+	life->delay_ms = 0;
+	if (!life->next)
+		return clear(life);
+	step = old_clears(life, LIFE_PROMOTE | LIFE_DISARM);
+	succeed(life);
+	return step;
+}
+
+static struct life_step
+in_overlapping(struct lifecycle *life, enum life_event event, int code, uint64_t now_ms)
+{
+	struct life_step step;
+
+	switch (event) {
+	case LIFE_EV_NEXT_READY:
+		if (!life->next)
+			return stay();
+		succeed(life);
+		life->old = LIFE_OLD_LINGERS;
+		return (struct life_step){
+			.actions = LIFE_PROMOTE | LIFE_DISARM | LIFE_OLD_ARM,
+			.old_delay_ms = LIFE_LINGER_MS,
+		};
+	case LIFE_EV_NEXT_ENDED:
+		if (!life->next)
+			return stay();
+		life->state = LIFE_RUNNING;
+		life->next = false;
+		life->next_failed = true;
+		return old_clears(life, LIFE_DISMISS | LIFE_DISARM);
+	case LIFE_EV_DEADLINE:
+		if (!life->next)
+			return stay();
+		life->state = LIFE_RUNNING;
+		life->next_failed = true;
+		return dismiss(life);
+	case LIFE_EV_EXITED:
+		return ended_overlapping(life, code);
+	case LIFE_EV_STOP: {
+		const struct life_step parting = dismiss(life);
+
+		step = stop(life);
+		step.actions |= parting.actions;
+		step.old_delay_ms = parting.old_delay_ms;
+		return step;
+	}
+	case LIFE_EV_CHANGED:
+		changed(life);
+		step = dismiss(life);
+		step.actions |= LIFE_DISARM;
+		return step;
+	case LIFE_EV_UNHEALTHY:
+		/* It is replaced anyway, but it cannot serve until then. */
+		return life->next ? stay()
+				  : ask(life, LIFE_RESTARTING, life->policy.restart_timeout_ms);
+	case LIFE_EV_RESTART:
+		life->unsettled = false;
+		if (!life->next)
+			return spawn_next(life, now_ms);
+		step = dismiss(life); /* it may be older than what is to be taken over */
+		step.actions |= LIFE_DISARM;
+		return step;
+	case LIFE_EV_QUIET:
+		life->unsettled = false;
+		return spawn_next(life, now_ms);
+	case LIFE_EV_OLD_GONE:
+		return spawn_next(life, now_ms);
+	case LIFE_EV_START:
+	case LIFE_EV_SPAWNED:
+	case LIFE_EV_REFUSED:
+	case LIFE_EV_FAILED:
+	case LIFE_EV_GONE:
+	case LIFE_EV_OLD_EXITED:
+	case LIFE_EV_OLD_DEADLINE:
 	case LIFE_N_EVENTS:
 		break;
 	}
@@ -336,6 +587,11 @@ in_stopping(struct lifecycle *life, enum life_event event, int code)
 	case LIFE_EV_GONE:
 	case LIFE_EV_UNHEALTHY:
 	case LIFE_EV_QUIET:
+	case LIFE_EV_NEXT_READY:
+	case LIFE_EV_NEXT_ENDED:
+	case LIFE_EV_OLD_EXITED:
+	case LIFE_EV_OLD_GONE:
+	case LIFE_EV_OLD_DEADLINE:
 	case LIFE_N_EVENTS:
 		break;
 	}
@@ -358,19 +614,25 @@ in_restarting(struct lifecycle *life, enum life_event event, int code)
 	case LIFE_EV_RESTART:
 		life->unhealthy = false; /* who wants it now need not wait for a back-off */
 		life->unsettled = false;
-		return stay();
+		return part_if_quiet(life);
 	case LIFE_EV_CHANGED:
 		changed(life);
 		return stay();
 	case LIFE_EV_QUIET:
 		life->unsettled = false;
-		return stay();
+		return part_if_quiet(life);
+	case LIFE_EV_OLD_GONE:
+		return part_if_quiet(life);
 	case LIFE_EV_START:
 	case LIFE_EV_SPAWNED:
 	case LIFE_EV_REFUSED:
 	case LIFE_EV_FAILED:
 	case LIFE_EV_GONE:
 	case LIFE_EV_UNHEALTHY:
+	case LIFE_EV_NEXT_READY:
+	case LIFE_EV_NEXT_ENDED:
+	case LIFE_EV_OLD_EXITED:
+	case LIFE_EV_OLD_DEADLINE:
 	case LIFE_N_EVENTS:
 		break;
 	}
@@ -405,6 +667,11 @@ in_clearing(struct lifecycle *life, enum life_event event)
 	case LIFE_EV_FAILED:
 	case LIFE_EV_EXITED:
 	case LIFE_EV_UNHEALTHY:
+	case LIFE_EV_NEXT_READY:
+	case LIFE_EV_NEXT_ENDED:
+	case LIFE_EV_OLD_EXITED:
+	case LIFE_EV_OLD_GONE:
+	case LIFE_EV_OLD_DEADLINE:
 	case LIFE_N_EVENTS:
 		break;
 	}
@@ -415,7 +682,7 @@ static struct life_step
 in_backoff(struct lifecycle *life, enum life_event event)
 {
 	if (event == LIFE_EV_DEADLINE || event == LIFE_EV_RESTART)
-		return spawn(life);
+		return spawn_when_alone(life);
 	if (event == LIFE_EV_STOP)
 		return end(life, life->exit_code);
 	if (event == LIFE_EV_CHANGED) {
@@ -428,18 +695,34 @@ in_backoff(struct lifecycle *life, enum life_event event)
 static struct life_step
 in_settling(struct lifecycle *life, enum life_event event)
 {
-	if (event == LIFE_EV_QUIET || event == LIFE_EV_RESTART)
-		return spawn(life);
-	if (event == LIFE_EV_STOP)
+	switch ((int)event) {
+	case LIFE_EV_STOP:
 		return end(life, life->exit_code);
-	return stay();
+	case LIFE_EV_RESTART:
+		life->alone = false; /* who says so takes the risk */
+		life->unsettled = false;
+		break;
+	case LIFE_EV_CHANGED:
+		changed(life);
+		return stay();
+	case LIFE_EV_QUIET:
+		life->unsettled = false;
+		break;
+	case LIFE_EV_OLD_GONE:
+		break;
+	default:
+		return stay();
+	}
+	if (life->unsettled || must_wait(life))
+		return stay();
+	return spawn(life);
 }
 
 static struct life_step
 in_waiting(struct lifecycle *life, enum life_event event)
 {
 	if (event == LIFE_EV_RESTART)
-		return spawn(life);
+		return spawn_when_alone(life);
 	if (event == LIFE_EV_STOP)
 		return end(life, life->exit_code);
 	if (event == LIFE_EV_CHANGED) {
@@ -457,14 +740,16 @@ in_ending(struct lifecycle *life, enum life_event event)
 	return stay();
 }
 
-struct life_step
-lifecycle_step(struct lifecycle *life, enum life_event event, int code, uint64_t now_ms)
+static struct life_step
+step_server(struct lifecycle *life, enum life_event event, int code, uint64_t now_ms)
 {
 	switch (life->state) {
 	case LIFE_NEW:
 		return in_new(life, event);
 	case LIFE_RUNNING:
 		return in_running(life, event, code, now_ms);
+	case LIFE_OVERLAPPING:
+		return in_overlapping(life, event, code, now_ms);
 	case LIFE_DRAINING:
 		return in_draining(life, event, code);
 	case LIFE_STOPPING:
@@ -486,4 +771,62 @@ lifecycle_step(struct lifecycle *life, enum life_event event, int code, uint64_t
 		break;
 	}
 	return stay();
+}
+
+static struct life_step
+old_deadline(struct lifecycle *life)
+{
+	switch (life->old) {
+	case LIFE_OLD_LINGERS:
+		return old_stops(life, LIFE_OLD_SIGNAL, life->timeout_ms);
+	case LIFE_OLD_STOPS:
+		return life->old_killed ? stay() : old_kill(life);
+	case LIFE_OLD_CLEARS:
+		if (!life->old_killed)
+			return old_kill(life);
+		life->old = LIFE_OLD_NONE; /* what even SIGKILL does not end, nobody waits for */
+		break;
+	case LIFE_OLD_NONE:
+		break;
+	}
+	return stay();
+}
+
+/* The part of a step that is about the predecessor. */
+static struct life_step
+step_old(struct lifecycle *life, enum life_event event)
+{
+	if (life->old == LIFE_OLD_NONE || life->state == LIFE_DONE)
+		return stay();
+	if (event == LIFE_EV_OLD_EXITED && life->old != LIFE_OLD_CLEARS)
+		return old_clears(life, 0);
+	if (event == LIFE_EV_OLD_DEADLINE)
+		return old_deadline(life);
+	if (event == LIFE_EV_STOP && life->old == LIFE_OLD_LINGERS)
+		return old_stops(life, LIFE_OLD_SIGNAL, life->policy.stop_timeout_ms);
+	if (event == LIFE_EV_OLD_GONE && life->old == LIFE_OLD_CLEARS) {
+		life->old = LIFE_OLD_NONE;
+		return (struct life_step){ .actions = LIFE_OLD_DISARM };
+	}
+	return stay();
+}
+
+struct life_step
+lifecycle_step(struct lifecycle *life, enum life_event event, int code, uint64_t now_ms)
+{
+	bool had_old = life->old != LIFE_OLD_NONE;
+	const struct life_step old = step_old(life, event);
+	struct life_step step;
+
+	if (had_old && life->old == LIFE_OLD_NONE)
+		event = LIFE_EV_OLD_GONE; /* by its deadline, too */
+	else if (event == LIFE_EV_OLD_GONE)
+		return stay(); /* of nobody */
+	step = step_server(life, event, code, now_ms);
+	/* Whoever becomes `old` in this step is the one that its actions are for. */
+	if (!(step.actions & (LIFE_PART | LIFE_PROMOTE | LIFE_DISMISS))) {
+		step.actions |= old.actions;
+		step.old_delay_ms = old.old_delay_ms;
+	}
+	return step;
 }

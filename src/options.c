@@ -186,12 +186,11 @@ set_on_failure(const char *text, void *field)
 }
 
 static bool
-set_watch(const char *text, void *field)
+set_auto(const char *text, void *field)
 {
-	static const char *const names[] = { [CONFIG_WATCH_AUTO] = "auto",
-		[CONFIG_WATCH_NO] = "no",
-		[CONFIG_WATCH_YES] = "yes",
-		NULL };
+	static const char *const names[] = {
+		[CONFIG_AUTO] = "auto", [CONFIG_NO] = "no", [CONFIG_YES] = "yes", NULL
+	};
 	bool yes;
 
 	if (set_choice(text, names, field))
@@ -199,7 +198,7 @@ set_watch(const char *text, void *field)
 	/* As everywhere else: on, true, 1. */
 	if (!parse_bool(text, &yes))
 		return false;
-	*(unsigned *)field = yes ? CONFIG_WATCH_YES : CONFIG_WATCH_NO;
+	*(unsigned *)field = yes ? CONFIG_YES : CONFIG_NO;
 	return true;
 }
 
@@ -262,7 +261,7 @@ enum option_type {
 	TYPE_EXPECT,
 	TYPE_HOST_HEADER,
 	TYPE_ON_FAILURE,
-	TYPE_WATCH,
+	TYPE_AUTO,
 	TYPE_PATTERNS,
 	TYPE_BACKEND,
 	TYPE_LEVEL,
@@ -272,6 +271,7 @@ enum option_type {
 static const struct {
 	bool (*set)(const char *text, void *field);
 	const char *expected;
+	const char zero[8]; /* the text that stands for zero: as a default it needs no reading */
 } types[] = {
 	[TYPE_TEXT] = { set_text, "a text that is not empty" },
 	[TYPE_PATH] = { set_text, "a path" },
@@ -279,24 +279,24 @@ static const struct {
 	    "words, with every quote closed (a ' ;' in the file starts a comment)" },
 	[TYPE_HOST] = { set_host, "a literal IPv4 or IPv6 address, or localhost" },
 	[TYPE_PORT] = { set_port, "a port from 1 to 65535" },
-	[TYPE_COUNT] = { set_count, "a number from 0 to 1000000000" },
+	[TYPE_COUNT] = { set_count, "a number from 0 to 1000000000", "0" },
 	[TYPE_AMOUNT] = { set_amount, "a number from 1 to 1000000000" },
-	[TYPE_DURATION] = { set_duration, "0 or a duration such as 500ms, 2s or 1m30s" },
+	[TYPE_DURATION] = { set_duration, "0 or a duration such as 500ms, 2s or 1m30s", "0" },
 	[TYPE_TIMEOUT] = { set_timeout, "a duration from 1ms to 1h" },
-	[TYPE_BOOL] = { set_bool, "yes or no" },
+	[TYPE_BOOL] = { set_bool, "yes or no", "no" },
 	[TYPE_CODES] = { set_codes, "exit codes from 0 to 255, such as 0,143" },
 	[TYPE_SIGNAL] = { set_signal, "a signal such as SIGTERM or RTMIN+3" },
-	[TYPE_RESTART] = { set_restart, "no, on-failure or always" },
+	[TYPE_RESTART] = { set_restart, "no, on-failure or always", "no" },
 	[TYPE_TARGET] = { set_target, HTTP_TARGET_FORMS },
 	[TYPE_EXPECT] = { set_expect, "status codes and ranges such as 200-299,304" },
 	[TYPE_HOST_HEADER] = { set_host_header, "a host name" },
-	[TYPE_ON_FAILURE] = { set_on_failure, "report or restart" },
-	[TYPE_WATCH] = { set_watch, "auto, yes or no" },
+	[TYPE_ON_FAILURE] = { set_on_failure, "report or restart", "report" },
+	[TYPE_AUTO] = { set_auto, "auto, yes or no", "auto" },
 	[TYPE_PATTERNS] = { set_patterns,
 	    "patterns such as *.py,conf/*.yaml; default stands for the built-in ones" },
-	[TYPE_BACKEND] = { set_backend, "auto, inotify or poll" },
+	[TYPE_BACKEND] = { set_backend, "auto, inotify or poll", "auto" },
 	[TYPE_LEVEL] = { set_level, "error, warn, info or debug" },
-	[TYPE_FORMAT] = { set_format, "text or json" },
+	[TYPE_FORMAT] = { set_format, "text or json", "text" },
 };
 
 /* ---- the one list of options ---- */
@@ -319,6 +319,7 @@ static const struct option_row options[] = {
 	{ "server", "restart_delay_max", "30s",      "",          FIELD(restart_delay_max_ms),    TYPE_DURATION },
 	{ "server", "restart_limit",     "0",        "",          FIELD(restart_limit),           TYPE_COUNT },
 	{ "server", "success_codes",     "0",        "",          FIELD(success_codes),           TYPE_CODES },
+	{ "server", "hold_socket",       "auto",     "",          FIELD(hold_socket),             TYPE_AUTO },
 	{ "user",   "name",              "app",      "",          FIELD(user),                    TYPE_TEXT },
 	{ "user",   "no_new_privs",      "yes",      "",          FIELD(no_new_privs),            TYPE_BOOL },
 	{ "health", "target",            "",         "",          FIELD(health_target),           TYPE_TARGET },
@@ -329,7 +330,7 @@ static const struct option_row options[] = {
 	{ "health", "interval",          "0",        "",          FIELD(health_interval_ms),      TYPE_DURATION },
 	{ "health", "retries",           "3",        "",          FIELD(health_retries),          TYPE_AMOUNT },
 	{ "health", "on_failure",        "report",   "",          FIELD(health_restarts),         TYPE_ON_FAILURE },
-	{ "watch",  "enabled",           "auto",     "",          FIELD(watch),                   TYPE_WATCH },
+	{ "watch",  "enabled",           "auto",     "",          FIELD(watch),                   TYPE_AUTO },
 	{ "watch",  "paths",             "",         "",          FIELD(watch_paths),             TYPE_TEXT },
 	{ "watch",  "include",           "default",  "",          FIELD(watch_include),           TYPE_PATTERNS },
 	{ "watch",  "ignore",            "default",  "",          FIELD(watch_ignore),            TYPE_PATTERNS },
@@ -338,6 +339,8 @@ static const struct option_row options[] = {
 	{ "watch",  "settle",            "50ms",     "",          FIELD(watch_settle_ms),         TYPE_TIMEOUT },
 	{ "watch",  "settle_removed",    "250ms",    "",          FIELD(watch_settle_removed_ms), TYPE_TIMEOUT },
 	{ "watch",  "stop_timeout",      "5s",       "",          FIELD(watch_stop_timeout_ms),   TYPE_TIMEOUT },
+	{ "watch",  "overlap",           "no",       "",          FIELD(watch_overlap),           TYPE_BOOL },
+	{ "watch",  "standby",           "no",       "",          FIELD(watch_standby),           TYPE_BOOL },
 	{ "log",    "level",             "info",     "",          FIELD(log_level),               TYPE_LEVEL },
 	{ "log",    "format",            "text",     "",          FIELD(log_format),              TYPE_FORMAT },
 };
@@ -687,7 +690,8 @@ options_set_defaults(struct config *cfg, struct error *err)
 			continue;
 		*setting =
 		    (struct config_setting){ .source = CONFIG_DEFAULT, .text = option->fallback };
-		if (!types[option->type].set(option->fallback, (char *)cfg + option->field))
+		if (strcmp(option->fallback, types[option->type].zero) != 0 &&
+		    !types[option->type].set(option->fallback, (char *)cfg + option->field))
 			return error_set(err, "%s.%s: bad default", option->section, option->name);
 	}
 	for (size_t i = 0; i < sizeof env_defaults / sizeof env_defaults[0]; i++)

@@ -192,7 +192,7 @@ int
 plan_dirs(struct plan *plan, const struct cmdline *cmd, struct error *err)
 {
 	struct config *config = &plan->config;
-	bool is_watched = config->watch == CONFIG_WATCH_YES && !config->watch_paths;
+	bool is_watched = config->watch == CONFIG_YES && !config->watch_paths;
 	bool is_needed = (!cmd->operands[0] && !config->command) || is_watched;
 	/* To an initd below this one, what we exported is not somebody's wish. */
 	bool is_wanted = strcmp(config->agent_dir, options_fallback("server", "agent_dir")) != 0;
@@ -206,8 +206,7 @@ plan_dirs(struct plan *plan, const struct cmdline *cmd, struct error *err)
 		    config, "server", "agent_dir", "all of the file system cannot be watched", err);
 		return EXIT_CODE_CONFIG;
 	}
-	if (config->watch_paths && config->watch != CONFIG_WATCH_NO &&
-	    take_watch_paths(config, err) < 0)
+	if (config->watch_paths && config->watch != CONFIG_NO && take_watch_paths(config, err) < 0)
 		return EXIT_CODE_CONFIG;
 	if (config->working_dir &&
 	    take_dir(config, "working_dir", &config->working_dir, plan->working_dir, true, err) < 0)

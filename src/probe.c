@@ -135,12 +135,23 @@ finish_connect(struct probe *probe, uint64_t now_us)
 	return conclude(probe, PROBE_HEALTHY, PROBE_ANSWERED, 0, now_us);
 }
 
+static void
+set_mark(int fd, int family, int mark)
+{
+	if (family == AF_INET)
+		(void)setsockopt(fd, IPPROTO_IP, IP_TOS, &mark, sizeof mark);
+	else if (family == AF_INET6)
+		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_TCLASS, &mark, sizeof mark);
+}
+
 static enum probe_result
 connect_to(struct probe *probe, uint64_t now_us)
 {
 	const union http_address *at = &probe->spec->target.addresses[probe->verdict.address];
 
 	probe->fd = socket(at->sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (probe->fd >= 0 && probe->spec->mark)
+		set_mark(probe->fd, at->sa.sa_family, probe->spec->mark);
 	if (probe->fd < 0 ||
 	    (connect(probe->fd, &at->sa, http_address_length(at)) < 0 && errno != EINPROGRESS))
 		return not_connected(probe, errno, now_us);

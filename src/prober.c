@@ -160,6 +160,12 @@ prober_begin(struct prober *prober, uint64_t started_ms)
 }
 
 void
+prober_mark(struct prober *prober, unsigned char mark)
+{
+	prober->spec.probe.mark = mark;
+}
+
+void
 prober_end(struct prober *prober)
 {
 	prober->is_wanted = false;

@@ -129,6 +129,23 @@ write_pid(char *to, pid_t pid)
 	*to = '\0';
 }
 
+/* The child's 3 is where sd_listen_fds(3) says. Returns where the report goes now. */
+static int
+pass(int fd, int report_fd)
+{
+	enum {
+		FIRST_PASSED = 3
+	};
+
+	if (report_fd == FIRST_PASSED)
+		report_fd = fcntl(report_fd, F_DUPFD_CLOEXEC, FIRST_PASSED + 1);
+	if (fd == FIRST_PASSED)
+		(void)fcntl(fd, F_SETFD, 0);
+	else
+		(void)dup2(fd, FIRST_PASSED);
+	return report_fd;
+}
+
 /* Never returns. Everything is still blocked, so the terminal's SIGTTOU cannot stop us. */
 static _Noreturn void
 become(const struct proc_spec *spec, pid_t parent, int report_fd)
@@ -148,6 +165,10 @@ become(const struct proc_spec *spec, pid_t parent, int report_fd)
 	if (spec->working_dir && chdir(spec->working_dir) < 0) {
 		failure = (struct failure){ PROC_CHDIR, errno };
 	} else {
+		if (spec->pass_fd > 0)
+			report_fd = pass(spec->pass_fd, report_fd);
+		if (spec->in_child)
+			spec->in_child(spec->in_child_arg);
 		if (spec->signals->child.sa_handler == SIG_IGN)
 			(void)sigaction(SIGCHLD, &spec->signals->child, NULL);
 		/* Last: a signal that came meanwhile acts on the program, or ends us here, but is not lost. */
@@ -201,22 +222,44 @@ proc_spawn(const struct proc_spec *spec, enum proc_stage *stage)
 	return -failure.error;
 }
 
+/* By insertion: there are few. */
+static void
+sort(int *fds, size_t n)
+{
+	for (size_t i = 1; i < n; i++)
+		for (size_t k = i; k > 0 && fds[k] < fds[k - 1]; k--) {
+			int fd = fds[k];
+
+			fds[k] = fds[k - 1];
+			fds[k - 1] = fd;
+		}
+}
+
+static void
+close_all(unsigned first, unsigned last)
+{
+	if (first > last || syscall(SYS_close_range, first, last, 0) == 0)
+		return;
+	/* Linux before 5.9, or a seccomp profile that does not know it. */
+	if (last == ~0U)
+		last = (unsigned)sysconf(_SC_OPEN_MAX);
+	for (unsigned fd = first; fd <= last; fd++)
+		(void)close((int)fd);
+}
+
 void
-proc_close_inherited(int from, int keep)
+proc_close_inherited(int from, int *keep, size_t n)
 {
 	unsigned first = (unsigned)from;
 
-	if (keep >= from) {
-		if (keep > from)
-			(void)syscall(SYS_close_range, first, (unsigned)keep - 1, 0);
-		first = (unsigned)keep + 1;
+	sort(keep, n);
+	for (size_t i = 0; i < n; i++) {
+		if (keep[i] < (int)first)
+			continue;
+		close_all(first, (unsigned)keep[i] - 1);
+		first = (unsigned)keep[i] + 1;
 	}
-	if (syscall(SYS_close_range, first, ~0U, 0) == 0)
-		return;
-	/* Linux before 5.9, or a seccomp profile that does not know it. */
-	for (int fd = from, end = (int)sysconf(_SC_OPEN_MAX); fd < end; fd++)
-		if (fd != keep)
-			(void)close(fd);
+	close_all(first, ~0U);
 }
 
 int

@@ -24,6 +24,9 @@ server_start(struct server *server, bool foreground, enum proc_stage *stage)
 		.signals = server->spec.signals,
 		.foreground = foreground,
 		.die_with_parent = server->spec.die_with_parent,
+		.pass_fd = server->spec.pass_fd,
+		.in_child = server->spec.in_child,
+		.in_child_arg = server->spec.in_child_arg,
 	};
 	pid_t pid = proc_spawn(&spec, stage);
 
@@ -81,9 +84,9 @@ server_kill(const struct server *server)
 
 /* A directory that the user may not enter a second time (WORKDIR /root) is kept. */
 void
-server_let_go(struct server *server, int from, int keep)
+server_let_go(struct server *server, int from, int *keep, size_t n)
 {
-	proc_close_inherited(from, keep);
+	proc_close_inherited(from, keep, n);
 	if (access(".", X_OK) < 0 || !getcwd(server->working_dir, sizeof server->working_dir) ||
 	    chdir("/") < 0)
 		server->working_dir[0] = '\0';

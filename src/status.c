@@ -68,6 +68,11 @@ static const struct field {
 	FIELD(FIELD_NUMBER, watch_restarts, IF_WATCHING),
 	FIELD(FIELD_TEXT, last_change, ALWAYS),
 	FIELD(FIELD_NUMBER, last_change_ms, IF_CHANGED),
+	FIELD(FIELD_TEXT, held, ALWAYS),
+	FIELD(FIELD_TEXT, successor, ALWAYS),
+	FIELD(FIELD_TEXT, standby, ALWAYS),
+	FIELD(FIELD_AMOUNT, standby_pid, ALWAYS),
+	FIELD(FIELD_AMOUNT, standby_memory_kb, ALWAYS),
 	FIELD(FIELD_AMOUNT, memory_kb, ALWAYS),
 	FIELD(FIELD_AMOUNT, memory_peak_kb, ALWAYS),
 };
@@ -425,6 +430,19 @@ print_watch(const struct status *status, FILE *out)
 }
 
 static void
+print_succession(const struct status *status, FILE *out)
+{
+	if (*status->held)
+		(void)fprintf(out, "socket     %s is held over restarts\n", status->held);
+	if (*status->successor)
+		(void)fprintf(out, "successor  the last one failed: %s\n", status->successor);
+	if (*status->standby)
+		(void)fprintf(out, "standby    %s, pid %llu, %llu MB\n", status->standby,
+		    (unsigned long long)status->standby_pid,
+		    (unsigned long long)status->standby_memory_kb / 1024);
+}
+
+static void
 print_memory(const struct status *status, FILE *out)
 {
 	if (status->memory_kb == 0)
@@ -450,6 +468,7 @@ status_print(const struct status *status, FILE *out)
 	(void)fprintf(out, "last exit  %s\n", *status->last_exit ? status->last_exit : "-");
 	print_health(status, out);
 	print_watch(status, out);
+	print_succession(status, out);
 	print_memory(status, out);
 	(void)fprintf(out, "initd      %s, pid %llu, up %s\n", status->version,
 	    (unsigned long long)status->initd_pid, age_text(status->uptime_ms, age));

@@ -2,16 +2,20 @@
 /* The loop: advance() takes every event in and lets every action out. */
 #include "supervisor.h"
 
+#include "activation.h"
 #include "bytecode.h"
 #include "changes.h"
 #include "control.h"
 #include "exit_code.h"
+#include "handover.h"
+#include "hold.h"
 #include "lifecycle.h"
 #include "loop_guard.h"
 #include "notify.h"
 #include "prober.h"
 #include "server.h"
 #include "signals.h"
+#include "standby.h"
 #include "status.h"
 #include "terminal.h"
 #include "watch.h"
@@ -23,6 +27,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -42,6 +47,40 @@ struct dev {
 	char why[640];                     /* this is one; "" if somebody said so */
 };
 
+/* How the server comes to a socket of ours. */
+enum {
+	SPARE_FAILURES_MAX = 3,
+	NO_SERVER_MS = 1000, /* so long clients wait for the next server; then they get an answer */
+};
+
+enum way {
+	WAY_NONE,
+	WAY_FILTER,     /* in the place of its own, see handover.h */
+	WAY_ACTIVATION, /* as descriptor 3 */
+};
+
+/* What only a held socket makes possible: a server beside the one that everything is about. */
+struct succession {
+	struct hold hold;
+	enum way way;
+	bool said_other;     /* that it cannot overlap */
+	struct server next;  /* pid 0: none */
+	struct server old;   /* the same; what is left of it may be in its group */
+	bool has_door;       /* next alone gets what initd asks, see hold.h */
+	bool was_ready;      /* the server, before its successor was asked */
+	bool is_going_back;  /* asking the server again, which was ready all the time */
+	uv_timer_t deadline; /* of old */
+	uint64_t old_started_ms;
+	struct hold_family *family, *next_family; /* of the server, of next */
+	char **vars;            /* WAY_ACTIVATION: the environment with what it needs */
+	char failure[144];      /* of the last successor */
+	bool has_standby;       /* the spare one's side is there */
+	struct standby standby; /* watch.standby */
+	struct server spare;    /* that Python; pid 0: none */
+	struct hold_family *spare_family;
+	unsigned spare_failures; /* in a row */
+};
+
 struct supervisor {
 	uv_loop_t loop;
 	struct supervisor_spec spec;
@@ -59,10 +98,13 @@ struct supervisor {
 	bool probing;      /* the prober is there */
 	bool told_ready;   /* to who set NOTIFY_SOCKET */
 	bool told_stopping;
-	bool watching;    /* dev->watch is there */
-	struct dev *dev;  /* NULL: this is no dev container */
-	uint64_t born_ms; /* when the loop was built */
+	bool watching;                 /* dev->watch is there */
+	struct dev *dev;               /* NULL: this is no dev container */
+	struct succession *succession; /* NULL: no socket is held */
+	uint64_t born_ms;              /* when the loop was built */
 	char last_exit[144];
+	uint64_t
+	    started_ms; /* of the server, when it was started; the lifecycle's is ahead in a step */
 	struct server server;
 	/* Not touched before the loop is built. */
 	struct prober prober;
@@ -91,13 +133,13 @@ watched_text(const struct supervisor *sv)
 }
 
 static void
-say_started(struct supervisor *sv)
+say_started(const struct supervisor *sv, const struct server *server)
 {
 	char command[256], user[128];
-	bool is_whole = server_command_text(&sv->server, command, sizeof command);
+	bool is_whole = server_command_text(server, command, sizeof command);
 
 	privs_text(sv->spec.privs, user, sizeof user);
-	log_line(sv->spec.log, LOG_INFO, "started pid %d as %s: %s%s", (int)sv->server.pid, user,
+	log_line(sv->spec.log, LOG_INFO, "started pid %d as %s: %s%s", (int)server->pid, user,
 	    command, is_whole ? "" : "…");
 }
 
@@ -111,18 +153,32 @@ failure_level(const struct supervisor *sv, bool passes)
 }
 
 static void
-say_failure(struct supervisor *sv, enum proc_stage stage, int error)
+say_failure(
+    const struct supervisor *sv, const struct server *server, enum proc_stage stage, int error)
 {
 	const char *program = sv->spec.argv[0];
-	const char *reason = server_failure_text(&sv->server, stage, error);
+	const char *reason = server_failure_text(server, stage, error);
 	enum log_level level = failure_level(sv, proc_failure_passes(stage, error));
 	const char *more = level == LOG_WARN ? "; trying again" : "";
 
 	if (stage == PROC_CHDIR)
-		log_line(sv->spec.log, level, "working directory %s: %s%s",
-		    server_next_dir(&sv->server), reason, more);
+		log_line(sv->spec.log, level, "working directory %s: %s%s", server_next_dir(server),
+		    reason, more);
 	else
 		log_line(sv->spec.log, level, "cannot run %s: %s%s", program, reason, more);
+}
+
+/* How one ended, and after which time. */
+static void
+end_text(const struct server *server, uint64_t started_ms, char *buf, size_t size)
+{
+	bool oom = server_was_oom_killed(server);
+	char how[64], lived[32];
+
+	server_end_text(server, how, sizeof how);
+	(void)duration_text(now_ms() - started_ms, lived);
+	(void)snprintf(buf, size, "%s after %s%s", how, lived,
+	    oom ? ", the memory cgroup counted an OOM kill" : "");
 }
 
 /* One line that tells everything about a death. */
@@ -131,17 +187,33 @@ say_ended(struct supervisor *sv, int code)
 {
 	/* Ctrl-C at the terminal goes past us, but is no accident either. */
 	int wstatus = sv->server.wstatus;
-	bool asked = sv->life.state != LIFE_RUNNING ||
+	bool asked = (sv->life.state != LIFE_RUNNING && sv->life.state != LIFE_OVERLAPPING) ||
 		     (sv->has_terminal && WIFSIGNALED(wstatus) && WTERMSIG(wstatus) == SIGINT);
-	bool oom = server_was_oom_killed(&sv->server);
-	char how[64], lived[32];
 
-	server_end_text(&sv->server, how, sizeof how);
-	(void)duration_text(now_ms() - sv->life.started_ms, lived);
-	(void)snprintf(sv->last_exit, sizeof sv->last_exit, "%s after %s%s", how, lived,
-	    oom ? ", the memory cgroup counted an OOM kill" : "");
+	end_text(&sv->server, sv->life.started_ms, sv->last_exit, sizeof sv->last_exit);
 	log_line(sv->spec.log, asked || code == 0 ? LOG_INFO : LOG_ERROR, "server ended: %s",
 	    sv->last_exit);
+}
+
+/* Of a predecessor whose successor has long been started. */
+static void
+say_old_ended(struct supervisor *sv)
+{
+	end_text(&sv->succession->old, sv->succession->old_started_ms, sv->last_exit,
+	    sizeof sv->last_exit);
+	log_line(sv->spec.log, LOG_INFO, "the server before it ended: %s", sv->last_exit);
+}
+
+/* Of a successor that never got ready. */
+static void
+say_next_ended(struct supervisor *sv)
+{
+	struct succession *succession = sv->succession;
+
+	end_text(&succession->next, sv->life.next_started_ms, succession->failure,
+	    sizeof succession->failure);
+	log_line(sv->spec.log, LOG_ERROR, "its successor ended: %s; pid %d serves on",
+	    succession->failure, (int)sv->server.pid);
 }
 
 static void
@@ -203,6 +275,29 @@ say_killed(struct supervisor *sv)
 	    sv->spec.log, LOG_WARN, "not stopped after %s: SIGKILL to its process group", time);
 }
 
+/* The same about a server beside the one. */
+static void
+say_succession(struct supervisor *sv, const struct life_step *step)
+{
+	char time[32];
+
+	(void)duration_text(sv->life.timeout_ms, time);
+	if (step->actions & LIFE_OLD_KILL && sv->life.old == LIFE_OLD_STOPS)
+		log_line(sv->spec.log, LOG_WARN,
+		    "the server before it did not stop within %s: SIGKILL to its process group",
+		    time);
+	if (step->actions & LIFE_PROMOTE)
+		log_line(sv->spec.log, LOG_INFO, "pid %d takes over from pid %d",
+		    (int)sv->server.pid, (int)sv->succession->old.group);
+	if (step->actions & LIFE_DISMISS && sv->life.next_failed &&
+	    step->actions & LIFE_OLD_SIGNAL) {
+		(void)snprintf(sv->succession->failure, sizeof sv->succession->failure,
+		    "not ready within %d s", LIFE_NEXT_MS / 1000);
+		log_line(sv->spec.log, LOG_ERROR, "its successor was %s; pid %d serves on",
+		    sv->succession->failure, (int)sv->server.pid);
+	}
+}
+
 /* The one place where a change of state is told. */
 static void
 say_step(struct supervisor *sv, enum life_state before, const struct life_step *step)
@@ -211,6 +306,8 @@ say_step(struct supervisor *sv, enum life_state before, const struct life_step *
 
 	log_line(sv->spec.log, LOG_DEBUG, "state %s -> %s", life_state_name(before),
 	    life_state_name(now));
+	if (sv->succession)
+		say_succession(sv, step);
 	if (step->actions & LIFE_KILL && (now == LIFE_STOPPING || now == LIFE_RESTARTING))
 		say_killed(sv);
 	else if (now == LIFE_BACKOFF)
@@ -249,8 +346,13 @@ static void
 let_go(struct supervisor *sv)
 {
 	uint64_t n = sv->spec.env->listen_pid ? env_listen_fds(sv->spec.env->vars) : 0;
+	int keep[1 + 1 + LISTENERS_MAX];
+	size_t n_keep = 0;
 
-	server_let_go(&sv->server, STDERR_FILENO + 1 + (int)n, sv->spec.log->fd);
+	keep[n_keep++] = sv->spec.log->fd;
+	if (sv->succession)
+		n_keep += hold_fds(&sv->succession->hold, keep + 1, sizeof keep / sizeof *keep - 1);
+	server_let_go(&sv->server, STDERR_FILENO + 1 + (int)n, keep, n_keep);
 }
 
 /* One file that changed since the last server: tell the next one, and do not let it run old bytecode. */
@@ -273,8 +375,16 @@ on_taken(void *arg, const struct tree_dir *dir, const struct tree_file *file, en
 		    strerror(-status));
 }
 
+static char *const *
+environment(const struct supervisor *sv)
+{
+	if (sv->succession && sv->succession->vars)
+		return sv->succession->vars;
+	return sv->spec.env->vars;
+}
+
 static void
-take_changes(struct supervisor *sv)
+take_changes(struct supervisor *sv, struct server *server)
 {
 	struct dev *dev = sv->dev;
 	const char *also;
@@ -286,35 +396,214 @@ take_changes(struct supervisor *sv)
 	n_said = dev->changes.n_also;
 	dev->is_told = false;
 	watch_take(&dev->watch, on_taken, sv);
-	sv->server.spec.env = changes_environment(&dev->changes, sv->spec.env->vars);
+	server->spec.env = changes_environment(&dev->changes, environment(sv));
 	also = changes_also(&dev->changes);
 	if (also && dev->changes.n_also > n_said)
 		log_line(sv->spec.log, LOG_INFO, "also changed: %s", also);
 	dev->changed[0] = '\0';
 }
 
-static enum life_event
-spawn(struct supervisor *sv, int *code)
+/* ---- the held socket ---- */
+
+static const char *
+way_failure_text(int error)
 {
-	bool foreground = sv->has_terminal && terminal_is_with(sv->server.group);
+	if (error == EACCES)
+		return "user.no_new_privs is no";
+	if (error == EPERM)
+		return "kernel.yama.ptrace_scope lets only root look into processes";
+	if (error == EBUSY)
+		return "a seccomp filter of the container's runtime has a listener already";
+	if (error == ENOSYS || error == EINVAL || error == EOPNOTSUPP)
+		return "this kernel tells nobody of bind(2) (seccomp notification, Linux 5.9)";
+	return strerror(error);
+}
+
+static void
+say_not_held(const struct supervisor *sv, const char *why)
+{
+	bool wanted = sv->spec.config->hold_socket == CONFIG_YES || sv->spec.config->watch_overlap;
+
+	log_line(sv->spec.log, wanted ? LOG_WARN : LOG_INFO, "not holding the socket: %s", why);
+}
+
+/* What a child does between fork and exec. */
+struct birth {
+	int sock;                      /* for handover.h; -1: none */
+	const struct standby *standby; /* NULL: it is none */
+};
+
+static void
+in_child(void *arg)
+{
+	const struct birth *birth = arg;
+
+	if (birth->standby)
+		standby_in_child(birth->standby);
+	if (birth->sock >= 0)
+		handover_in_child(birth->sock);
+}
+
+/* The filter's descriptor came, or why there is none: from now on without. */
+static void
+adopt(struct supervisor *sv, int sock, const struct server *server, struct hold_family **family)
+{
+	struct succession *succession = sv->succession;
+	bool is_next = server == &succession->next;
+	int fd = handover_receive(sock);
+	int status = fd < 0 ? fd : hold_adopt(&succession->hold, fd, is_next, family);
+
+	if (status < 0) {
+		succession->way = WAY_NONE;
+		say_not_held(sv, way_failure_text(-status));
+	} else if (!handover_may_read(server->pid)) {
+		say_not_held(sv, "nobody may look into the server (setuid, or not readable)");
+	}
+}
+
+static struct hold_family **
+family_of(struct succession *succession, const struct server *server)
+{
+	if (server == &succession->next)
+		return &succession->next_family;
+	return server == &succession->spare ? &succession->spare_family : &succession->family;
+}
+
+static int
+passed_fd(struct succession *succession, bool is_next)
+{
+	if (succession->way != WAY_ACTIVATION)
+		return 0;
+	return is_next ? hold_take_next(&succession->hold, &succession->has_door)
+		       : succession->hold.now.held[0].fd;
+}
+
+/* Start it, with what makes a held socket its own. */
+static int
+start_holding(struct supervisor *sv, struct server *server, bool foreground, enum proc_stage *stage)
+{
+	struct succession *succession = sv->succession;
+	struct hold_family **family = family_of(succession, server);
+	bool is_spare = server == &succession->spare;
+	struct birth birth = { .standby = is_spare ? &succession->standby : NULL, .sock = -1 };
+	int pair[2] = { -1, -1 }, status;
+
+	hold_leave(*family);
+	*family = NULL;
+	if (succession->way == WAY_FILTER &&
+	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0)
+		birth.sock = pair[1];
+	server->spec.in_child = in_child;
+	server->spec.in_child_arg = &birth;
+	server->spec.pass_fd = passed_fd(succession, server == &succession->next);
+	status = server_start(server, foreground, stage);
+	server->spec.in_child = NULL;
+	if (pair[0] < 0)
+		return status;
+	(void)close(pair[1]);
+	if (status == 0)
+		adopt(sv, pair[0], server, family);
+	(void)close(pair[0]);
+	return status;
+}
+
+/* ---- the spare Python ---- */
+
+static void
+drop_spare(struct supervisor *sv)
+{
+	struct succession *succession = sv->succession;
+
+	standby_drop(&succession->standby);
+	if (succession->spare.pid > 0)
+		server_kill(&succession->spare);
+}
+
+static const char *
+changed_variable(char *const *vars)
+{
+	const char *value = env_get(vars, CHANGES_VARIABLE);
+
+	return value ? value - sizeof CHANGES_VARIABLE
+		     : NULL; /* NAME= is as long as NAME and its end */
+}
+
+/* The spare one is the server now; false if there is none that can be. */
+static bool
+take_spare(struct supervisor *sv, struct server *server, bool foreground)
+{
+	struct succession *succession = sv->succession;
+	struct server *spare = &succession->spare;
+	struct hold_family **family = family_of(succession, server);
+	bool is_next = server == &succession->next;
+
+	if (!succession->has_standby || spare->pid == 0 ||
+	    (is_next && succession->way == WAY_ACTIVATION))
+		return false;
+	if (foreground)
+		terminal_give(spare->pid);
+	if (!standby_go(&succession->standby, changed_variable(server->spec.env))) {
+		drop_spare(sv);
+		return false;
+	}
+	hold_leave(*family);
+	*family = succession->spare_family;
+	succession->spare_family = NULL;
+	if (*family) {
+		(*family)->is_waiting = false;
+		(*family)->is_successor = is_next;
+	}
+	server->pid = server->group = spare->pid;
+	server->ended = server->suspended = false;
+	server->oom_kills = spare->oom_kills;
+	server->starts++;
+	spare->pid = 0;
+	succession->spare_failures = 0;
+	return true;
+}
+
+/* ---- starting ---- */
+
+/* 0, or -errno with it said and *code filled. */
+static int
+start(struct supervisor *sv, struct server *server, bool foreground, int *code)
+{
 	enum proc_stage stage;
 	int status;
 
 	if (sv->watching)
-		take_changes(sv);
-	status = server_start(&sv->server, foreground, &stage);
+		take_changes(sv, server);
+	if (sv->succession && take_spare(sv, server, foreground))
+		status = 0;
+	else if (sv->succession)
+		status = start_holding(sv, server, foreground, &stage);
+	else
+		status = server_start(server, foreground, &stage);
 	if (status < 0) {
 		*code = proc_failure_code(stage, -status);
-		say_failure(sv, stage, -status);
-		return proc_failure_passes(stage, -status) ? LIFE_EV_REFUSED : LIFE_EV_FAILED;
+		say_failure(sv, server, stage, -status);
+		return proc_failure_passes(stage, -status) ? -EAGAIN : status;
 	}
 	/* Only now: the way through /proc takes as long as a quarter of an exec. */
 	log_detach(sv->spec.log);
-	say_started(sv);
+	if (server == &sv->server)
+		sv->started_ms = now_ms();
+	say_started(sv, server);
 	if (sv->watching) {
 		sv->dev->is_told = true;
 		watch_taken(&sv->dev->watch);
 	}
+	return 0;
+}
+
+static enum life_event
+spawn(struct supervisor *sv, int *code)
+{
+	bool foreground = sv->has_terminal && terminal_is_with(sv->server.group);
+	int status = start(sv, &sv->server, foreground, code);
+
+	if (status < 0)
+		return status == -EAGAIN ? LIFE_EV_REFUSED : LIFE_EV_FAILED;
 	return LIFE_EV_SPAWNED;
 }
 
@@ -340,6 +629,97 @@ disarm(struct supervisor *sv)
 		(void)uv_timer_stop(&sv->deadline);
 }
 
+static void on_old_deadline(uv_timer_t *timer);
+
+/* Two servers change their places before anything is done to them. */
+static void
+change_places(struct supervisor *sv, unsigned actions)
+{
+	struct succession *succession = sv->succession;
+	bool had_terminal = sv->has_terminal && terminal_is_with(sv->server.group);
+
+	if (actions & LIFE_DISMISS) {
+		succession->old = succession->next;
+		succession->old_started_ms = sv->life.next_started_ms;
+		hold_leave(succession->next_family);
+		hold_dismiss(&succession->hold);
+	} else {
+		succession->old = sv->server;
+		succession->old_started_ms = sv->started_ms;
+		hold_leave(succession->family);
+		succession->family = NULL;
+		sv->server.pid = 0;
+	}
+	if (actions & LIFE_PROMOTE) {
+		sv->server = succession->next;
+		sv->started_ms = sv->life.started_ms;
+		succession->family = succession->next_family;
+		hold_promote(&succession->hold, succession->family);
+		if (had_terminal)
+			terminal_give(sv->server.group);
+	}
+	if (actions & (LIFE_DISMISS | LIFE_PROMOTE)) {
+		succession->next.pid = succession->next.group = 0;
+		succession->next_family = NULL;
+	}
+}
+
+static void
+act_on_old(struct supervisor *sv, const struct life_step *step)
+{
+	struct succession *succession = sv->succession;
+
+	if (step->actions & LIFE_OLD_SIGNAL) {
+		(void)server_signal(&succession->old, sv->stop_signal);
+		(void)server_signal(&succession->old, SIGCONT);
+	}
+	if (step->actions & LIFE_OLD_KILL)
+		server_kill(&succession->old);
+	if (step->actions & LIFE_OLD_CLEAR)
+		(void)proc_kill_group(succession->old.group, SIGTERM);
+	if (step->actions & LIFE_OLD_ARM) {
+		uv_update_time(&sv->loop);
+		(void)uv_timer_start(&succession->deadline, on_old_deadline, step->old_delay_ms, 0);
+	}
+	if (step->actions & LIFE_OLD_DISARM)
+		(void)uv_timer_stop(&succession->deadline);
+}
+
+/* Ask the successor, and it alone; false if that cannot be: then to have the socket is to be ready. */
+static bool
+ask_next(struct supervisor *sv, bool has_door)
+{
+	const union http_address *at = &sv->prober.spec.probe.target.addresses[0];
+	union listener_address address;
+
+	if (!sv->probing || !has_door || at->sa.sa_family == AF_UNIX)
+		return false;
+	memcpy(&address, at, sizeof address);
+	if (listener_port(&address) != sv->spec.config->port)
+		return false;
+	sv->succession->was_ready = sv->prober.health.ready;
+	prober_mark(&sv->prober, LISTENER_MARK);
+	prober_begin(&sv->prober, sv->life.next_started_ms);
+	return true;
+}
+
+static enum life_event
+spawn_next(struct supervisor *sv, int *code)
+{
+	struct succession *succession = sv->succession;
+
+	succession->next = sv->server;
+	succession->next.pid = succession->next.group = 0;
+	succession->next.suspended = false;
+	if (start(sv, &succession->next, false, code) < 0) {
+		(void)snprintf(succession->failure, sizeof succession->failure, "not started");
+		return LIFE_EV_NEXT_ENDED;
+	}
+	if (succession->way == WAY_ACTIVATION && !ask_next(sv, succession->has_door))
+		return LIFE_EV_NEXT_READY;
+	return LIFE_N_EVENTS;
+}
+
 /* Is nothing left of what the lifecycle waits for? */
 static bool
 is_gone(const struct supervisor *sv)
@@ -355,6 +735,8 @@ act(struct supervisor *sv, const struct life_step *step, int *code)
 {
 	enum life_event next = LIFE_N_EVENTS;
 
+	if (step->actions & (LIFE_PART | LIFE_PROMOTE | LIFE_DISMISS))
+		change_places(sv, step->actions);
 	if (step->actions & LIFE_SIGNAL) {
 		forward(sv, sv->stop_signal);
 		forward(sv, SIGCONT); /* a stopped process does not see the other */
@@ -369,8 +751,12 @@ act(struct supervisor *sv, const struct life_step *step, int *code)
 	}
 	if (step->actions & (LIFE_CLEAR | LIFE_SWEEP) && is_gone(sv))
 		next = LIFE_EV_GONE;
+	if (sv->succession)
+		act_on_old(sv, step);
 	if (step->actions & LIFE_SPAWN)
 		next = spawn(sv, code);
+	if (step->actions & LIFE_SPAWN_NEXT)
+		next = spawn_next(sv, code);
 	if (step->actions & LIFE_ARM)
 		arm(sv, step->delay_ms);
 	if (step->actions & LIFE_DISARM)
@@ -380,14 +766,150 @@ act(struct supervisor *sv, const struct life_step *step, int *code)
 	return next;
 }
 
-/* Ask the server while there is one that shall serve. */
-static void
-follow_server(struct supervisor *sv, enum life_event event)
+/* It hung too often and is stopped; in a dev container that is not the end. */
+static bool
+gives_up(const struct supervisor *sv)
 {
-	if (sv->life.state != LIFE_RUNNING)
+	return sv->life.state == LIFE_STOPPING && sv->life.unhealthy && sv->life.policy.waits;
+}
+
+static bool
+is_ending(const struct supervisor *sv)
+{
+	if (sv->life.state == LIFE_STOPPING)
+		return !gives_up(sv);
+	return sv->life.state == LIFE_DRAINING || sv->life.state == LIFE_ENDING ||
+	       sv->life.state == LIFE_DONE;
+}
+
+/*
+ * Ask the server while there is one that shall serve. Its predecessor may still answer on the socket
+ * that they share: it is asked when that has ended.
+ */
+static void
+follow_server(struct supervisor *sv, enum life_event event, const struct life_step *step)
+{
+	bool is_first = event == LIFE_EV_SPAWNED || event == LIFE_EV_OLD_EXITED;
+
+	if (sv->life.state != LIFE_RUNNING && sv->life.state != LIFE_OVERLAPPING) {
 		prober_end(&sv->prober);
-	else if (event == LIFE_EV_SPAWNED)
+	} else if (step->actions & LIFE_PART) {
+		prober_begin(
+		    &sv->prober, sv->life.started_ms); /* what was known was of the old one */
+		prober_end(&sv->prober);
+	} else if (step->actions & (LIFE_DISMISS | LIFE_PROMOTE)) {
+		bool was_asked = sv->prober.spec.probe.mark != 0;
+
+		prober_mark(&sv->prober, 0);
+		if (step->actions & LIFE_DISMISS && was_asked)
+			sv->succession->is_going_back = sv->succession->was_ready;
+		if (was_asked == !!(step->actions & LIFE_DISMISS))
+			prober_begin(&sv->prober, sv->life.started_ms);
+	} else if (is_first && sv->life.beside && sv->life.old == LIFE_OLD_STOPS) {
+		prober_end(&sv->prober);
+	} else if (event == LIFE_EV_SPAWNED || (is_first && sv->life.beside)) {
 		prober_begin(&sv->prober, sv->life.started_ms);
+	}
+}
+
+/* Who answers on the held socket, and whether it is still held. */
+static void
+follow_hold(struct supervisor *sv, const struct life_step *step)
+{
+	struct hold *hold = &sv->succession->hold;
+	bool is_long = sv->life.state == LIFE_WAITING ||
+		       (sv->life.state == LIFE_BACKOFF && step->delay_ms > NO_SERVER_MS);
+
+	if (is_ending(sv) && sv->life.state != LIFE_DRAINING)
+		hold_release(hold);
+	else if (sv->server.pid > 0)
+		hold_has_server(hold);
+	else
+		hold_has_none(hold, is_long ? 0 : NO_SERVER_MS);
+	if (sv->life.old == LIFE_OLD_NONE)
+		hold_forget(hold);
+}
+
+/* A spare one is made when the server is ready and its predecessor is gone: they need the CPU more. */
+static void
+follow_spare(struct supervisor *sv)
+{
+	struct succession *succession = sv->succession;
+	struct server *spare = &succession->spare;
+	bool is_ready = sv->probing ? sv->prober.health.ready
+				    : succession->family && succession->family->is_bound;
+	enum proc_stage stage;
+	int status;
+
+	if (is_ending(sv)) {
+		drop_spare(sv);
+		return;
+	}
+	if (sv->life.state != LIFE_RUNNING || sv->life.old != LIFE_OLD_NONE || !is_ready ||
+	    spare->pid > 0 || succession->spare_failures == SPARE_FAILURES_MAX)
+		return;
+	*spare = sv->server;
+	spare->pid = spare->group = 0;
+	spare->spec.env = standby_prepare(&succession->standby, environment(sv));
+	if (!spare->spec.env)
+		return;
+	status = start_holding(sv, spare, false, &stage);
+	standby_started(&succession->standby, status == 0);
+	if (status == 0 && succession->spare_family)
+		succession->spare_family->is_waiting = true;
+	succession->spare_failures += status < 0;
+	if (status == 0)
+		log_line(sv->spec.log, LOG_DEBUG, "standby pid %d", (int)spare->pid);
+}
+
+static void
+on_standby(void *arg)
+{
+	struct supervisor *sv = arg;
+	struct succession *succession = sv->succession;
+
+	if (succession->standby.state == STANDBY_WARM)
+		log_line(
+		    sv->spec.log, LOG_DEBUG, "standby pid %d is warm", (int)succession->spare.pid);
+	else if (succession->standby.state == STANDBY_WRONG)
+		drop_spare(sv);
+}
+
+static void
+spare_ended(struct supervisor *sv)
+{
+	struct succession *succession = sv->succession;
+	char how[64];
+
+	server_end_text(&succession->spare, how, sizeof how);
+	log_line(sv->spec.log, LOG_DEBUG, "standby ended: %s", how);
+	succession->spare.ended = false;
+	succession->spare.pid = 0;
+	standby_drop(&succession->standby);
+	hold_leave(succession->spare_family);
+	succession->spare_family = NULL;
+	if (++succession->spare_failures == SPARE_FAILURES_MAX)
+		log_line(sv->spec.log, LOG_WARN, "no standby any more: it ended %d times (%s)",
+		    SPARE_FAILURES_MAX, how);
+	follow_spare(sv);
+}
+
+/* Servers that share a socket need not wait for each other, unless there is more that they would share. */
+static void
+update_policy(struct supervisor *sv)
+{
+	struct succession *succession = sv->succession;
+	const struct hold_family *family = succession->family;
+	bool holds = family ? family->is_bound : succession->way == WAY_ACTIVATION;
+	bool binds_other = family && family->binds_other;
+	bool overlaps = sv->spec.config->watch_overlap && holds;
+
+	sv->life.policy.parts = family && holds && !binds_other;
+	sv->life.policy.overlaps = overlaps && !binds_other;
+	if (overlaps && binds_other && !succession->said_other)
+		log_line(sv->spec.log, LOG_WARN,
+		    "the server binds another port, too: one that overlaps could not, so they come one after the other");
+	succession->said_other = succession->said_other || (overlaps && binds_other);
 }
 
 /* Nobody else is there whom Ctrl-C could reach. */
@@ -411,22 +933,6 @@ notify(const struct supervisor *sv, const char *text)
 		    strerror(-status));
 }
 
-/* It hung too often and is stopped; in a dev container that is not the end. */
-static bool
-gives_up(const struct supervisor *sv)
-{
-	return sv->life.state == LIFE_STOPPING && sv->life.unhealthy && sv->life.policy.waits;
-}
-
-static bool
-is_ending(const struct supervisor *sv)
-{
-	if (sv->life.state == LIFE_STOPPING)
-		return !gives_up(sv);
-	return sv->life.state == LIFE_DRAINING || sv->life.state == LIFE_ENDING ||
-	       sv->life.state == LIFE_DONE;
-}
-
 static void
 notify_end(struct supervisor *sv)
 {
@@ -441,13 +947,25 @@ advance(struct supervisor *sv, enum life_event event, int code)
 {
 	while (event != LIFE_N_EVENTS) {
 		enum life_state before = sv->life.state;
+		enum life_event told = event;
 		/* The first clock reading of a process looks for the vDSO; the server need not wait for that. */
 		uint64_t now = event == LIFE_EV_START ? 0 : now_ms();
-		struct life_step step = lifecycle_step(&sv->life, event, code, now);
+		struct life_step step;
 
-		if (sv->probing)
-			follow_server(sv, event);
+		if (sv->succession)
+			update_policy(sv);
+		step = lifecycle_step(&sv->life, event, code, now);
+		if (step.actions & LIFE_PART && before != LIFE_RESTARTING)
+			say_asked(sv, "restarting");
+		else if (before == LIFE_RUNNING && sv->life.state == LIFE_OVERLAPPING)
+			say_asked(sv, "replacing");
 		event = act(sv, &step, &code);
+		if (sv->probing)
+			follow_server(sv, told, &step);
+		if (sv->succession)
+			follow_hold(sv, &step);
+		if (sv->succession && sv->succession->has_standby)
+			follow_spare(sv);
 		say_step(sv, before, &step);
 		if (sv->life.state != before)
 			take_terminal(sv);
@@ -467,6 +985,34 @@ on_deadline(uv_timer_t *timer)
 }
 
 static void
+on_old_deadline(uv_timer_t *timer)
+{
+	struct supervisor *sv = timer->data;
+
+	advance(sv, LIFE_EV_OLD_DEADLINE, 0);
+}
+
+/* Is it one of those beside the server? */
+static bool
+is_beside(struct supervisor *sv, pid_t pid, int wstatus)
+{
+	struct succession *succession = sv->succession;
+	struct server *server = NULL;
+
+	if (succession && pid == succession->old.pid)
+		server = &succession->old;
+	else if (succession && pid == succession->next.pid)
+		server = &succession->next;
+	else if (succession && pid == succession->spare.pid)
+		server = &succession->spare;
+	if (server) {
+		server->ended = true;
+		server->wstatus = wstatus;
+	}
+	return server;
+}
+
+static void
 on_child_change(void *arg, pid_t pid, int wstatus)
 {
 	struct supervisor *sv = arg;
@@ -479,7 +1025,7 @@ on_child_change(void *arg, pid_t pid, int wstatus)
 		sv->server.ended = true;
 		sv->server.suspended = false;
 		sv->server.wstatus = wstatus;
-	} else {
+	} else if (!is_beside(sv, pid, wstatus)) {
 		log_line(sv->spec.log, LOG_DEBUG, "reaped orphan pid %d", (int)pid);
 	}
 }
@@ -545,6 +1091,32 @@ server_ended(struct supervisor *sv)
 	try_again(sv);
 }
 
+/* Who ended beside the server, and what is left of it. */
+static void
+follow_succession(struct supervisor *sv)
+{
+	struct succession *succession = sv->succession;
+
+	if (succession->spare.ended)
+		spare_ended(sv);
+	if (succession->next.ended) {
+		int code = proc_exit_code(succession->next.wstatus);
+
+		say_next_ended(sv);
+		succession->next.ended = false;
+		succession->next.pid = 0;
+		advance(sv, LIFE_EV_NEXT_ENDED, code);
+	}
+	if (succession->old.ended) {
+		say_old_ended(sv);
+		succession->old.ended = false;
+		succession->old.pid = 0;
+		advance(sv, LIFE_EV_OLD_EXITED, 0);
+	}
+	if (sv->life.old == LIFE_OLD_CLEARS && proc_group_is_gone(succession->old.group))
+		advance(sv, LIFE_EV_OLD_GONE, 0);
+}
+
 static void
 reap(struct supervisor *sv)
 {
@@ -553,8 +1125,12 @@ reap(struct supervisor *sv)
 		watch_catch_up(&sv->dev->watch);
 	/* No shell waits for PID 1: there Ctrl-Z just stops the server, and SIGCONT to initd continues it. */
 	proc_reap(sv->has_terminal && !sv->is_init, on_child_change, sv);
+	if (sv->succession)
+		follow_succession(sv);
 	if (sv->server.ended)
 		server_ended(sv);
+	if (sv->succession)
+		follow_succession(sv); /* the place of the server may have been taken over */
 	if (sv->server.suspended) {
 		sv->server.suspended = false;
 		terminal_suspend(sv->server.group);
@@ -650,6 +1226,17 @@ say_unhealthy(struct supervisor *sv, const char *text)
 	    stays ? "; not restarted, because it never gave an expected answer" : "");
 }
 
+/* It was ready all the time, only its successor was asked meanwhile. */
+static bool
+is_back(struct supervisor *sv)
+{
+	bool is = sv->succession && sv->succession->is_going_back;
+
+	if (is)
+		sv->succession->is_going_back = false;
+	return is;
+}
+
 static void
 on_health(void *arg, enum health_fact fact)
 {
@@ -658,8 +1245,15 @@ on_health(void *arg, enum health_fact fact)
 	char text[640], lasted[32];
 
 	probe_verdict_text(&sv->prober.probe.verdict, &sv->prober.spec.probe, text, sizeof text);
+	if (sv->life.state == LIFE_OVERLAPPING && sv->life.next) {
+		if (fact == HEALTH_READY)
+			advance(sv, LIFE_EV_NEXT_READY, 0);
+		return;
+	}
 	switch (fact) {
 	case HEALTH_READY:
+		if (is_back(sv))
+			break;
 		say_ready(sv);
 		if (!health->proven)
 			log_line(sv->spec.log, LOG_WARN, "health: %s", text);
@@ -679,6 +1273,8 @@ on_health(void *arg, enum health_fact fact)
 	case HEALTH_NOTHING:
 		break;
 	}
+	if (sv->succession && sv->succession->has_standby)
+		follow_spare(sv);
 }
 
 /* The texts were checked as options. */
@@ -725,8 +1321,8 @@ open_prober(struct supervisor *sv)
 static bool
 starts_by_change(const struct supervisor *sv)
 {
-	return sv->life.state == LIFE_RUNNING || sv->life.state == LIFE_BACKOFF ||
-	       sv->life.failed || gives_up(sv);
+	return sv->life.state == LIFE_RUNNING || sv->life.state == LIFE_OVERLAPPING ||
+	       sv->life.state == LIFE_BACKOFF || sv->life.failed || gives_up(sv);
 }
 
 static void
@@ -782,7 +1378,7 @@ on_change(void *arg, const struct watch_change *change)
 {
 	struct supervisor *sv = arg;
 	int wanted = sv->spec.config->stop_signal;
-	bool is_running = sv->life.state == LIFE_RUNNING;
+	bool is_running = sv->life.state == LIFE_RUNNING || sv->life.state == LIFE_OVERLAPPING;
 	uint64_t hold_ms = is_running || sv->life.failed ? guard_against_loop(sv, change) : 0;
 
 	if (hold_ms > 0 || is_ending(sv))
@@ -860,9 +1456,8 @@ decide_to_watch(struct supervisor *sv)
 	switch (watch_auto_decide(config, sv->spec.argv, sv->spec.env->vars, why, sizeof why)) {
 	case WATCH_OFF:
 		log_line(sv->spec.log, LOG_DEBUG, "not watching: %s",
-		    config->watch == CONFIG_WATCH_NO
-			? "watch.enabled is no"
-			: "no editable install points to server.agent_dir");
+		    config->watch == CONFIG_NO ? "watch.enabled is no"
+					       : "no editable install points to server.agent_dir");
 		return;
 	case WATCH_ONE_SHOT:
 		log_line(sv->spec.log, LOG_INFO,
@@ -919,6 +1514,133 @@ open_watch(struct supervisor *sv)
 	}
 }
 
+/* ---- holding ---- */
+
+static void
+on_bound(void *arg, struct hold_family *family)
+{
+	struct supervisor *sv = arg;
+	char text[64];
+
+	if (sv->life.state == LIFE_OVERLAPPING && family == sv->succession->next_family) {
+		if (!ask_next(sv, family->has_door))
+			advance(sv, LIFE_EV_NEXT_READY, 0);
+	} else if (hold_text(&sv->succession->hold, text, sizeof text)) {
+		log_line(sv->spec.log, LOG_DEBUG, "holding %s", text);
+		if (sv->succession->has_standby)
+			follow_spare(sv);
+	}
+}
+
+/* What a client is told while there is no server. */
+static void
+why_unavailable(void *arg, char *buf, size_t size)
+{
+	const struct supervisor *sv = arg;
+	const char *next = "the next one is on its way";
+
+	if (sv->life.state == LIFE_WAITING)
+		next = "initd waits for a change";
+	else if (sv->life.state == LIFE_BACKOFF)
+		next = "it will be started again";
+	(void)snprintf(buf, size, "no server: %s; %s", sv->last_exit, next);
+}
+
+static void
+open_standby(struct supervisor *sv)
+{
+	const struct standby_spec spec = { .on_change = on_standby, .arg = sv };
+	char program[PATH_MAX];
+	const char *why;
+	int status;
+
+	if (!standby_suits(sv->spec.argv,
+		proc_find(sv->spec.argv[0], sv->spec.env->vars, program, sizeof program) ? program
+											 : NULL,
+		&why)) {
+		log_line(sv->spec.log, LOG_INFO, "no standby: %s", why);
+		return;
+	}
+	status = standby_open(&sv->succession->standby, &sv->loop, &spec);
+	if (status < 0)
+		log_line(sv->spec.log, LOG_WARN, "no standby: %s", strerror(-status));
+	sv->succession->has_standby = status == 0;
+}
+
+/* Socket activation: from the first start on the socket listens. False if it cannot be. */
+static bool
+activate(struct supervisor *sv)
+{
+	const struct config *config = sv->spec.config;
+	struct succession *succession = sv->succession;
+	struct listeners *listeners = &succession->hold.now;
+	union listener_address address;
+	char *pid;
+	int fd;
+
+	if (!listener_parse(&address, config->host, config->port))
+		return false; /* it was checked as an option */
+	fd = listeners_take(listeners, &address);
+	if (fd >= 0)
+		fd = listener_listen(fd) < 0 ? -errno : fd;
+	if (fd < 0) {
+		say_not_held(sv, strerror(-fd));
+		return false;
+	}
+	listeners->held[0].is_used = true;
+	succession->vars = activation_environment(sv->spec.env->vars, &pid);
+	if (!succession->vars)
+		return false;
+	sv->server.spec.env = succession->vars;
+	sv->server.spec.listen_pid = pid;
+	return true;
+}
+
+/* Which of both ways it shall be, before the first server is started. */
+static void
+choose_way(struct supervisor *sv)
+{
+	const struct config *config = sv->spec.config;
+	struct succession *succession = sv->succession;
+	int status = handover_check(config->no_new_privs);
+
+	if (activation_is_asked_for(sv->spec.argv) ||
+	    (status < 0 && activation_is_known_to(sv->spec.argv)))
+		succession->way = activate(sv) ? WAY_ACTIVATION : WAY_NONE;
+	else if (status == 0)
+		succession->way = WAY_FILTER;
+	else
+		say_not_held(sv, way_failure_text(-status));
+}
+
+static void
+open_succession(struct supervisor *sv)
+{
+	const struct config *config = sv->spec.config;
+	const struct hold_spec spec = {
+		.port = config->port,
+		.shares = config->watch_overlap,
+		.on_bound = on_bound,
+		.unavailable = { .why = why_unavailable, .arg = sv },
+		.arg = sv,
+	};
+	struct succession *succession;
+
+	succession = calloc(1, sizeof *succession);
+	if (!succession) {
+		say_not_held(sv, strerror(ENOMEM));
+		return;
+	}
+	sv->succession = succession;
+	hold_init(&succession->hold, &spec);
+	succession->hold.now = *sv->spec.listeners;
+	/* Whoever activates us holds its sockets itself. */
+	if (config->hold_socket != CONFIG_NO && !sv->spec.env->listen_pid)
+		choose_way(sv);
+	if (succession->way == WAY_NONE)
+		hold_release(&succession->hold);
+}
+
 /* ---- who asks about us ---- */
 
 static const char *
@@ -929,6 +1651,8 @@ state_text(const struct supervisor *sv)
 	switch (sv->life.state) {
 	case LIFE_NEW:
 		return "starting";
+	case LIFE_OVERLAPPING:
+		return "overlapping";
 	case LIFE_RUNNING:
 		if (!sv->probing)
 			return "running";
@@ -993,6 +1717,21 @@ fill_watch(const struct supervisor *sv, struct status *status)
 }
 
 static void
+fill_succession(const struct supervisor *sv, struct status *status)
+{
+	const struct succession *succession = sv->succession;
+
+	(void)hold_text(&succession->hold, status->held, sizeof status->held);
+	if (sv->life.next_failed)
+		copy_text(status->successor, sizeof status->successor, succession->failure);
+	if (succession->has_standby && succession->spare.pid > 0) {
+		copy_text(status->standby, sizeof status->standby,
+		    succession->standby.state == STANDBY_WARM ? "warm" : "booting");
+		status->standby_pid = (uint64_t)succession->spare.pid;
+	}
+}
+
+static void
 fill_status(const struct supervisor *sv, struct status *status)
 {
 	uint64_t now = now_ms();
@@ -1013,9 +1752,14 @@ fill_status(const struct supervisor *sv, struct status *status)
 	fill_target(sv, status);
 	if (sv->probing)
 		status_take_health(status, &sv->prober.health, now);
-	status->ready = status->ready && sv->life.state == LIFE_RUNNING;
+	if (sv->life.state == LIFE_OVERLAPPING && sv->prober.spec.probe.mark)
+		status->ready = sv->succession->was_ready; /* what is known is of the successor */
+	else if (sv->life.state != LIFE_RUNNING && sv->life.state != LIFE_OVERLAPPING)
+		status->ready = false;
 	if (sv->watching)
 		fill_watch(sv, status);
+	if (sv->succession)
+		fill_succession(sv, status);
 }
 
 static size_t
@@ -1083,6 +1827,15 @@ build_loop(struct supervisor *sv)
 	status = signals_start(&sv->signals, &sv->loop, &signals);
 	if (status < 0)
 		return status;
+	if (sv->succession) {
+		(void)uv_timer_init(&sv->loop, &sv->succession->deadline); /* cannot fail */
+		sv->succession->deadline.data = sv;
+		status = hold_open(&sv->succession->hold, &sv->loop);
+		if (status < 0)
+			return status;
+		if (sv->dev && sv->spec.config->watch_standby)
+			open_standby(sv);
+	}
 	open_control(sv);
 	open_prober(sv);
 	if (sv->dev)
@@ -1100,6 +1853,12 @@ close_loop(struct supervisor *sv)
 		prober_close(&sv->prober);
 	if (sv->watching)
 		watch_stop(&sv->dev->watch);
+	if (sv->succession) {
+		if (sv->succession->has_standby)
+			standby_close(&sv->succession->standby);
+		hold_close(&sv->succession->hold);
+		uv_close((uv_handle_t *)&sv->succession->deadline, NULL);
+	}
 	uv_close((uv_handle_t *)&sv->deadline, NULL);
 	(void)uv_run(&sv->loop, UV_RUN_DEFAULT);
 	if (uv_loop_close(&sv->loop) < 0)
@@ -1141,10 +1900,20 @@ run_loop(struct supervisor *sv)
 	sv->life.exit_code = EXIT_CODE_REFUSED;
 }
 
+/* A socket is held from the first server on, or not at all. It costs a look at AGENT_DIR where nothing is watched. */
+static bool
+decides_first(const struct config *config)
+{
+	return config->watch != CONFIG_NO &&
+	       (config->hold_socket == CONFIG_AUTO || config->watch_standby) &&
+	       access(config->agent_dir, X_OK) == 0;
+}
+
 int
 supervisor_run(const struct supervisor_spec *spec)
 {
 	struct supervisor sv;
+	bool decides;
 
 	/* All but what would be pages of zeros. */
 	memset(&sv, 0, offsetof(struct supervisor, server) + offsetof(struct server, working_dir));
@@ -1167,14 +1936,23 @@ supervisor_run(const struct supervisor_spec *spec)
 		adopt_orphans(&sv);
 
 	/* The server first, so that Python boots while we set ourselves up. */
+	decides = decides_first(spec->config);
+	if (decides)
+		decide_to_watch(&sv);
+	if (spec->config->hold_socket == CONFIG_YES ||
+	    (sv.dev && (spec->config->hold_socket == CONFIG_AUTO || spec->config->watch_standby)))
+		open_succession(&sv);
 	advance(&sv, LIFE_EV_START, 0);
-	if (!is_ending(&sv))
+	if (!decides && !is_ending(&sv))
 		decide_to_watch(&sv);
 	/* If it was refused, the next try still needs everything, and the loop will have its own among it. */
 	if (sv.life.started)
 		let_go(&sv);
 	if (sv.life.state != LIFE_DONE)
 		run_loop(&sv);
+	if (sv.succession)
+		free(sv.succession->vars);
+	free(sv.succession);
 	if (sv.dev)
 		changes_free(&sv.dev->changes);
 	free(sv.dev);

@@ -65,9 +65,9 @@ watch_auto_decide(
     const struct config *config, char *const *argv, char *const *vars, char *why, size_t size)
 {
 	why[0] = '\0';
-	if (config->watch == CONFIG_WATCH_YES)
+	if (config->watch == CONFIG_YES)
 		return WATCH_ON;
-	if (config->watch == CONFIG_WATCH_NO || !has_editable(config, vars, why, size))
+	if (config->watch == CONFIG_NO || !has_editable(config, vars, why, size))
 		return WATCH_OFF;
 	return runs_agent(config, argv, vars) ? WATCH_ON : WATCH_ONE_SHOT;
 }

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: MIT */
+/* server.hold_socket on the loop. */
+#include "hold.h"
+
+#include "handover.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+/* ---- who binds what ---- */
+
+/* Another server, who may be caught if the socket became a blocking one? */
+static bool
+is_shared(const struct hold *hold, const struct hold_family *family)
+{
+	for (const struct hold_family *other = hold->families; other; other = other->next)
+		if (other != family && other->filter_fd >= 0 && other->is_bound)
+			return true;
+	return false;
+}
+
+/* It listens before the successor has it, so that no question that is meant for it goes to the server. */
+static bool
+open_door(struct hold *hold, const union listener_address *address, int fd)
+{
+	const struct listener *held = listeners_find(&hold->now, address);
+
+	return held && listener_lead(held->fd, LISTENER_TO_OLD) == 0 && listener_listen(fd) == 0;
+}
+
+static void
+use(struct listeners *listeners, int fd)
+{
+	for (unsigned i = 0; i < listeners->n; i++)
+		if (listeners->held[i].fd == fd)
+			listeners->held[i].is_used = true;
+}
+
+static void
+give(struct hold_family *family, const struct handover_bind *bind)
+{
+	struct hold *hold = family->hold;
+	struct listeners *listeners = family->is_successor ? &hold->next : &hold->now;
+	int fd = hold->is_released || family->is_waiting
+		     ? -ECANCELED
+		     : listeners_take(listeners, &bind->address);
+	bool has_door;
+
+	if (fd < 0) {
+		handover_pass(family->filter_fd, bind); /* and it hears from the kernel why */
+		return;
+	}
+	has_door = family->is_successor && open_door(hold, &bind->address, fd);
+	if (handover_give(family->filter_fd, bind, fd, is_shared(hold, family)) < 0)
+		return;
+	use(listeners, fd);
+	if (family->is_bound)
+		return;
+	family->is_bound = true;
+	family->has_door = has_door;
+	hold->spec.on_bound(hold->spec.arg, family);
+}
+
+static void
+forget(struct hold_family *family)
+{
+	struct hold_family **at = &family->hold->families;
+
+	while (*at != family)
+		at = &(*at)->next;
+	*at = family->next;
+	free(family);
+}
+
+static void
+end(struct hold_family *family)
+{
+	if (family->hold->is_open)
+		pollset_remove(&family->hold->set, family->filter_fd);
+	(void)close(family->filter_fd);
+	family->filter_fd = -1;
+	if (!family->is_owned)
+		forget(family);
+}
+
+static void
+on_filter(void *arg, uint32_t events)
+{
+	struct hold_family *family = arg;
+	const struct hold_spec *spec = &family->hold->spec;
+	struct handover_bind bind;
+
+	if (!(events & EPOLLIN)) {
+		end(family); /* the last process with this filter is gone */
+		return;
+	}
+	if (!handover_take(family->filter_fd, &bind))
+		return;
+	if (bind.is_tcp && bind.port == spec->port) {
+		give(family, &bind);
+		return;
+	}
+	if (bind.is_tcp && bind.port != 0)
+		family->binds_other = true;
+	handover_pass(family->filter_fd, &bind);
+}
+
+/* ---- the public ones ---- */
+
+void
+hold_init(struct hold *hold, const struct hold_spec *spec)
+{
+	*hold = (struct hold){ .spec = *spec };
+	hold->now.shares = hold->next.shares = spec->shares;
+}
+
+int
+hold_adopt(struct hold *hold, int filter_fd, bool is_successor, struct hold_family **family)
+{
+	struct hold_family *new = malloc(sizeof *new);
+	int status = new ? 0 : -ENOMEM;
+
+	*family = NULL;
+	if (new) {
+		*new = (struct hold_family){
+			.hold = hold,
+			.next = hold->families,
+			.entry = { .on_ready = on_filter, .arg = new },
+			.filter_fd = filter_fd,
+			.is_owned = true,
+			.is_successor = is_successor,
+		};
+		if (hold->is_open)
+			status = pollset_add(&hold->set, filter_fd, EPOLLIN, &new->entry);
+	}
+	if (status < 0) {
+		free(new);
+		(void)close(filter_fd); /* its binds fail with ENOSYS from now on */
+		return status;
+	}
+	hold->families = *family = new;
+	return 0;
+}
+
+void
+hold_leave(struct hold_family *family)
+{
+	if (!family)
+		return;
+	family->is_owned = false;
+	if (family->filter_fd < 0)
+		forget(family);
+}
+
+int
+hold_open(struct hold *hold, uv_loop_t *loop)
+{
+	int status = pollset_open(&hold->set, loop);
+
+	if (status < 0)
+		return status;
+	hold->is_open = true;
+	unavailable_open(&hold->unavailable, loop, &hold->set, &hold->spec.unavailable);
+	for (struct hold_family *family = hold->families; family; family = family->next) {
+		status = pollset_add(&hold->set, family->filter_fd, EPOLLIN, &family->entry);
+		if (status < 0)
+			return status;
+	}
+	return 0;
+}
+
+void
+hold_has_server(struct hold *hold)
+{
+	if (hold->is_open)
+		unavailable_end(&hold->unavailable);
+}
+
+void
+hold_has_none(struct hold *hold, uint64_t delay_ms)
+{
+	if (hold->is_open && !hold->is_released)
+		unavailable_begin(&hold->unavailable, &hold->now, delay_ms);
+}
+
+void
+hold_promote(struct hold *hold, struct hold_family *successor)
+{
+	hold_forget(hold);
+	for (unsigned i = 0; i < hold->next.n; i++)
+		(void)listener_lead(hold->next.held[i].fd, LISTENER_TO_NEXT);
+	hold->leaving = hold->now;
+	hold->now = hold->next;
+	hold->next.n = 0;
+	if (successor)
+		successor->is_successor = false;
+}
+
+int
+hold_take_next(struct hold *hold, bool *has_door)
+{
+	int fd = listeners_take(&hold->next, &hold->now.held[0].address);
+
+	if (fd < 0)
+		return fd;
+	use(&hold->next, fd);
+	*has_door = open_door(hold, &hold->now.held[0].address, fd);
+	return fd;
+}
+
+void
+hold_forget(struct hold *hold)
+{
+	listeners_close(&hold->leaving, true);
+}
+
+void
+hold_dismiss(struct hold *hold)
+{
+	listeners_close(&hold->next, true);
+}
+
+void
+hold_release(struct hold *hold)
+{
+	if (hold->is_open)
+		unavailable_end(&hold->unavailable);
+	hold->is_released = true;
+	listeners_close(&hold->now, false);
+	hold_dismiss(hold);
+}
+
+bool
+hold_text(const struct hold *hold, char *buf, size_t size)
+{
+	if (hold->now.n == 0)
+		return false;
+	listener_text(&hold->now.held[0].address, buf, size);
+	return true;
+}
+
+size_t
+hold_fds(const struct hold *hold, int *fds, size_t max)
+{
+	size_t n = 0;
+
+	for (const struct hold_family *family = hold->families; family; family = family->next)
+		if (family->filter_fd >= 0 && n < max)
+			fds[n++] = family->filter_fd;
+	for (unsigned i = 0; i < hold->now.n && n < max; i++)
+		fds[n++] = hold->now.held[i].fd;
+	return n;
+}
+
+void
+hold_close(struct hold *hold)
+{
+	hold_release(hold);
+	hold_forget(hold);
+	while (hold->families) {
+		struct hold_family *family = hold->families;
+
+		family->is_owned = false;
+		if (family->filter_fd >= 0)
+			end(family);
+		else
+			forget(family);
+	}
+	if (!hold->is_open)
+		return;
+	unavailable_close(&hold->unavailable);
+	pollset_close(&hold->set);
+}
