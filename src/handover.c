@@ -38,6 +38,13 @@ seccomp(unsigned operation, unsigned long flags, void *arg)
 	return syscall(SYS_seccomp, operation, flags, arg);
 }
 
+/* The libcs do not agree on the type of a request. */
+static int
+notify_ioctl(int fd, unsigned long request, void *arg)
+{
+	return (int)syscall(SYS_ioctl, fd, request, arg);
+}
+
 static int
 read_yama_scope(void)
 {
@@ -180,7 +187,7 @@ is_tcp_socket(pid_t pid, int fd)
 static bool
 is_still_there(int filter_fd, uint64_t id)
 {
-	return ioctl(filter_fd, SECCOMP_IOCTL_NOTIF_ID_VALID, &id) == 0;
+	return notify_ioctl(filter_fd, SECCOMP_IOCTL_NOTIF_ID_VALID, &id) == 0;
 }
 
 bool
@@ -188,7 +195,7 @@ handover_take(int filter_fd, struct handover_bind *bind)
 {
 	struct seccomp_notif call = { 0 }; /* must be: the kernel insists */
 
-	if (ioctl(filter_fd, SECCOMP_IOCTL_NOTIF_RECV, &call) < 0)
+	if (notify_ioctl(filter_fd, SECCOMP_IOCTL_NOTIF_RECV, &call) < 0)
 		return false;
 	*bind = (struct handover_bind){
 		.id = call.id,
@@ -209,7 +216,7 @@ answer(int filter_fd, uint64_t id, uint32_t flags)
 {
 	struct seccomp_notif_resp response = { .id = id, .flags = flags };
 
-	return ioctl(filter_fd, SECCOMP_IOCTL_NOTIF_SEND, &response) < 0 ? -errno : 0;
+	return notify_ioctl(filter_fd, SECCOMP_IOCTL_NOTIF_SEND, &response) < 0 ? -errno : 0;
 }
 
 void
@@ -252,7 +259,7 @@ handover_give(int filter_fd, const struct handover_bind *bind, int fd, bool shar
 
 	if (!shares || flags & O_NONBLOCK)
 		(void)fcntl(fd, F_SETFL, flags & O_NONBLOCK);
-	if (ioctl(filter_fd, SECCOMP_IOCTL_NOTIF_ADDFD, &place) < 0) {
+	if (notify_ioctl(filter_fd, SECCOMP_IOCTL_NOTIF_ADDFD, &place) < 0) {
 		int error = errno;
 
 		handover_pass(filter_fd, bind);
