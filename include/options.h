@@ -78,10 +78,10 @@ struct config {
 	uint64_t drain_delay_ms, stop_timeout_ms;
 	bool signal_group;
 	enum life_restart restart;
+	enum config_auto hold_socket;
 	uint64_t restart_delay_ms, restart_delay_max_ms;
 	unsigned restart_limit; /* 0: none */
 	struct code_set success_codes;
-	enum config_auto hold_socket;
 
 	const char *user;
 	bool no_new_privs;

@@ -219,8 +219,8 @@ def unmute(copies):
 
 def wants_to_be_first(name):
     """Whether somebody has put a hook there, besides who made the Python."""
-    specs = [finder.find_spec(name) for finder in sys.meta_path if hasattr(finder, "find_spec")]
-    return any(spec and os.path.dirname(spec.origin) != os.path.dirname(os.__file__) for spec in specs)
+    specs = [finder.find_spec(name, None) for finder in sys.meta_path if hasattr(finder, "find_spec")]
+    return any(spec and spec.has_location and os.path.dirname(spec.origin) != os.path.dirname(os.__file__) for spec in specs)
 
 
 def command(words):
@@ -308,7 +308,7 @@ def stand_by(channel, notes):
     if word[:1] != b"g":
         os._exit(0)
     assignments = word[1:].split(b"\0")[:-1]
-    if mistake or is_stale(guard, paths, seen):
+    if mistake or os.getcwd() != here or is_stale(guard, paths, seen):
         flush()
         os.chdir(here)
         set_variables(variables, assignments)

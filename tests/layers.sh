@@ -12,7 +12,10 @@ env http cmdline watch_inotify hold
 proc probe standby
 privs options signals terminal health server watch activation
 config prober status
-plan watch_auto
+plan watch_auto supervisor_state
+say
+answers succession
+dev
 supervisor
 cmd cmd_run cmd_check cmd_healthcheck cmd_client
 main'
