@@ -12,12 +12,13 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* One bind(2) that waits for our answer. */
+/* One bind(2) that waits for our answer, or one shutdown(2) that would end a listening socket for all. */
 struct handover_bind {
 	uint64_t id;
-	pid_t pid;     /* the thread's */
-	int fd;        /* in that process */
-	bool is_known; /* the rest is valid: an IPv4 or IPv6 address that could be read */
+	bool is_shutdown; /* then only pid and fd are valid */
+	pid_t pid;        /* the thread's */
+	int fd;           /* in that process */
+	bool is_known;    /* the rest is valid: an IPv4 or IPv6 address that could be read */
 	bool is_tcp;
 	union listener_address address;
 	unsigned port;
@@ -46,6 +47,12 @@ bool handover_may_read(pid_t pid);
  * have died. True obliges to one of the two that follow; both bear that it died meanwhile.
  */
 bool handover_take(int filter_fd, struct handover_bind *bind);
+
+/* Is the child's descriptor this socket of ours? */
+bool handover_is_same(const struct handover_bind *bind, int fd);
+
+/* Let the child believe that it was done. */
+void handover_feign(int filter_fd, const struct handover_bind *bind);
 
 /* Let the kernel do it. */
 void handover_pass(int filter_fd, const struct handover_bind *bind);

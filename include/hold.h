@@ -31,7 +31,6 @@ struct hold_family {
 
 struct hold_spec {
 	unsigned port;
-	bool shares;                                             /* there may be successors */
 	void (*on_bound)(void *arg, struct hold_family *family); /* it has its first held socket */
 	struct unavailable_spec unavailable;
 	void *arg;
@@ -65,7 +64,14 @@ int hold_open(struct hold *hold, uv_loop_t *loop);
 void hold_has_server(struct hold *hold);
 void hold_has_none(struct hold *hold, uint64_t delay_ms);
 
-/* New connections are the successor's from now on; hold_forget() when its predecessor is gone. */
+/*
+ * New connections wait in other sockets from now on, which are the next server's: what came before is
+ * for the server. hold_forget() when it is gone. False if that cannot be, and they have the same ones.
+ */
+bool hold_divert(struct hold *hold);
+bool hold_is_diverted(const struct hold *hold);
+
+/* The same for a successor that has its own. */
 void hold_promote(struct hold *hold, struct hold_family *successor);
 void hold_forget(struct hold *hold);
 
@@ -78,7 +84,7 @@ void hold_dismiss(struct hold *hold);
 /* The end is near: what the server has is the server's, and whoever comes later is refused by the kernel. */
 void hold_release(struct hold *hold);
 
-/* The first held address, "0.0.0.0:8000"; false if there is none. */
+/* The first held address that a server took, "0.0.0.0:8000"; false if there is none. */
 bool hold_text(const struct hold *hold, char *buf, size_t size);
 
 /* The descriptors that it has, for who closes all others: at most `max`. */

@@ -57,6 +57,9 @@ enum life_action {
 	LIFE_ARM = 1 << 5,    /* the deadline is in delay_ms */
 	LIFE_DISARM = 1 << 6, /* there is no deadline */
 	LIFE_QUIT = 1 << 7,   /* initd exits with exit_code */
+	LIFE_DIVERT =
+	    1
+	    << 17, /* what comes anew is for the next server; what came before still for this one */
 	/* Who is who comes first of all. */
 	LIFE_PART = 1 << 8,     /* the server is `old` now, and the place of the server is free */
 	LIFE_PROMOTE = 1 << 9,  /* the server is `old` now, and `next` is the server */
@@ -86,8 +89,9 @@ struct life_policy {
 	uint64_t restart_timeout_ms; /* the same for a restart, and for a server that hangs */
 	bool waits;                  /* where a failure would end initd, wait for a change */
 	uint64_t change_timeout_ms;  /* restart_timeout_ms for CHANGED */
-	/* These two may change between steps. Servers that share their socket need not wait for each other: */
-	bool parts; /* a new server is started while the last one stops */
+	/* These may change between steps. With a held socket: */
+	bool diverts; /* a server to be replaced lives on for LIFE_LINGER_MS with what it has */
+	bool parts;   /* a new server is started while the last one stops */
 	bool
 	    overlaps; /* a new server is started while the last one serves, and replaces it once ready */
 };
@@ -109,6 +113,7 @@ struct lifecycle {
 	bool killed;  /* SIGKILL was sent in this STOPPING, RESTARTING or CLEARING */
 	/* this STOPPING or RESTARTING is for UNHEALTHY: a failure, whatever code it ends with */
 	bool unhealthy;
+	bool lingers;      /* this RESTARTING: the server is not signalled yet */
 	bool unsettled;    /* CHANGED was said, QUIET not yet: no server is started */
 	bool failed;       /* this CLEARING leads to WAITING */
 	bool beside;       /* the server was started while its predecessor stopped */
@@ -133,7 +138,7 @@ enum {
 	LIFE_GRACE_MS = 1000,       /* for what a server leaves behind, and after a SIGKILL */
 	LIFE_REFUSALS_MAX = 5,      /* so often it is tried again; then exit code 71 */
 	LIFE_NEXT_MS = 60 * 1000,   /* a successor that is not ready by then never will be */
-	LIFE_LINGER_MS = 100, /* for what is on its way to a server whose successor is ready */
+	LIFE_LINGER_MS = 50, /* for what is on its way to a server when others go to the next one */
 	LIFE_PROOF_MS =
 	    3000, /* who lives so long does not fail for what its predecessor still had */
 };

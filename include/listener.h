@@ -26,7 +26,7 @@ struct listener {
 struct listeners {
 	struct listener held[LISTENERS_MAX];
 	unsigned n;
-	bool shares; /* SO_REUSEPORT: a successor has sockets of its own at the same addresses */
+	bool joins; /* others of ours have the same addresses */
 };
 
 /* A literal address, or localhost, which is 127.0.0.1. False if it is none. */

@@ -33,6 +33,9 @@ void succession_follow_spare(struct supervisor *sv);
 /* Servers that share a socket need not wait for each other, unless there is more that they would share. */
 void succession_update_policy(struct supervisor *sv);
 
+/* It is ready: has it the socket that it should have? */
+void succession_check_held(struct supervisor *sv);
+
 /* Is it one of those beside the server? */
 bool succession_note_end(struct supervisor *sv, pid_t pid, int wstatus);
 

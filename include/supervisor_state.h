@@ -50,6 +50,7 @@ enum way {
 struct succession {
 	struct hold hold;
 	enum way way;
+	bool said_unheld;    /* that the server has no socket of ours */
 	bool said_other;     /* that it cannot overlap */
 	struct server next;  /* pid 0: none */
 	struct server old;   /* the same; what is left of it may be in its group */

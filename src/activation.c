@@ -45,15 +45,15 @@ program_of(char *const *argv)
 bool
 activation_is_known_to(char *const *argv)
 {
-	static const char *const own[] = { "--host", "--port", "--uds", "--fd", "--bind", "-b",
-		"--reload", NULL };
+	static const char own[][9] = { "--host", "--port", "--uds", "--fd", "--bind", "-b",
+		"--reload" };
 	const char *program = program_of(argv);
 
 	if (strcmp(program, "uvicorn") != 0 && strcmp(program, "gunicorn") != 0)
 		return false;
 	for (char *const *word = argv + 1; *word; word++)
-		for (const char *const *option = own; *option; option++)
-			if (has_prefix(*word, *option))
+		for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
+			if (has_prefix(*word, own[i]))
 				return false;
 	return true;
 }

@@ -84,7 +84,7 @@ take_socket(const struct plan *plan, struct listeners *listeners, struct error *
 	char text[64];
 	int fd;
 
-	*listeners = (struct listeners){ .shares = config->watch_overlap };
+	*listeners = (struct listeners){ 0 };
 	if (config->hold_socket != CONFIG_YES || plan->env.listen_pid ||
 	    !listener_parse(&address, config->host, config->port))
 		return 0;

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -26,6 +27,9 @@
 #else
 #define ARCH 0 /* no filter matches */
 #endif
+
+/* The low half of shutdown(2)'s `how`; all of ARCH are little-endian. */
+#define HOW (offsetof(struct seccomp_data, args) + sizeof(uint64_t))
 
 /* Of Linux 5.19; without it a signal (Go's preemption) makes the child call bind(2) once more. */
 #ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
@@ -76,9 +80,13 @@ handover_in_child(int sock)
 {
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ARCH, 0, 3),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ARCH, 0, 6),
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_bind, 0, 1),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_bind, 3, 0),
+		/* Twisted shuts its listening socket down. Connections are mostly closed, or half (SHUT_WR). */
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_shutdown, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, HOW),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SHUT_RDWR, 0, 1),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
@@ -181,7 +189,9 @@ is_tcp_socket(pid_t pid, int fd)
 
 	(void)snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)pid, fd);
 	return getxattr(path, "system.sockprotoname", name, sizeof name - 1) > 0 &&
-	       (strcmp(name, "TCP") == 0 || strcmp(name, "TCPv6") == 0);
+	       (strcmp(name, "TCP") == 0 || strcmp(name, "TCPv6") == 0 ||
+		   strncmp(name, "MPTCP", 5) ==
+		       0); /* what Go listens with; it takes the other for it */
 }
 
 static bool
@@ -201,14 +211,26 @@ handover_take(int filter_fd, struct handover_bind *bind)
 		.id = call.id,
 		.pid = (pid_t)call.pid,
 		.fd = (int)call.data.args[0],
+		.is_shutdown = call.data.nr == SYS_shutdown,
 	};
-	bind->is_known = read_address(bind->pid, &call.data, &bind->address);
+	bind->is_known = !bind->is_shutdown && read_address(bind->pid, &call.data, &bind->address);
 	if (bind->is_known) {
 		bind->port = listener_port(&bind->address);
 		bind->is_tcp = is_tcp_socket(bind->pid, bind->fd);
 	}
 	/* If not, another process may have that pid by now, and what was read was its. */
 	return is_still_there(filter_fd, call.id);
+}
+
+bool
+handover_is_same(const struct handover_bind *bind, int fd)
+{
+	char path[48];
+	struct stat theirs, ours;
+
+	(void)snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)bind->pid, bind->fd);
+	return stat(path, &theirs) == 0 && fstat(fd, &ours) == 0 && theirs.st_dev == ours.st_dev &&
+	       theirs.st_ino == ours.st_ino;
 }
 
 static int
@@ -223,6 +245,12 @@ void
 handover_pass(int filter_fd, const struct handover_bind *bind)
 {
 	(void)answer(filter_fd, bind->id, SECCOMP_USER_NOTIF_FLAG_CONTINUE);
+}
+
+void
+handover_feign(int filter_fd, const struct handover_bind *bind)
+{
+	(void)answer(filter_fd, bind->id, 0);
 }
 
 /* Its O_ flags, by /proc/PID/fdinfo/FD; what servers mostly have if that cannot be read. */

@@ -85,6 +85,18 @@ end(struct hold_family *family)
 		forget(family);
 }
 
+static bool
+is_held(const struct hold *hold, const struct handover_bind *bind)
+{
+	const struct listeners *all[] = { &hold->now, &hold->next, &hold->leaving };
+
+	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+		for (unsigned k = 0; k < all[i]->n; k++)
+			if (handover_is_same(bind, all[i]->held[k].fd))
+				return true;
+	return false;
+}
+
 static void
 on_filter(void *arg, uint32_t events)
 {
@@ -98,6 +110,10 @@ on_filter(void *arg, uint32_t events)
 	}
 	if (!handover_take(family->filter_fd, &bind))
 		return;
+	if (bind.is_shutdown && is_held(family->hold, &bind)) {
+		handover_feign(family->filter_fd, &bind);
+		return;
+	}
 	if (bind.is_tcp && bind.port == spec->port) {
 		give(family, &bind);
 		return;
@@ -113,7 +129,7 @@ void
 hold_init(struct hold *hold, const struct hold_spec *spec)
 {
 	*hold = (struct hold){ .spec = *spec };
-	hold->now.shares = hold->next.shares = spec->shares;
+	hold->next.joins = true;
 }
 
 int
@@ -185,17 +201,58 @@ hold_has_none(struct hold *hold, uint64_t delay_ms)
 		unavailable_begin(&hold->unavailable, &hold->now, delay_ms);
 }
 
+static void
+move_on(struct hold *hold)
+{
+	hold_forget(hold);
+	hold->leaving = hold->now;
+	hold->now = hold->next;
+	hold->now.joins = false;
+	hold->next.n = 0;
+}
+
 void
 hold_promote(struct hold *hold, struct hold_family *successor)
 {
-	hold_forget(hold);
 	for (unsigned i = 0; i < hold->next.n; i++)
 		(void)listener_lead(hold->next.held[i].fd, LISTENER_TO_NEXT);
-	hold->leaving = hold->now;
-	hold->now = hold->next;
-	hold->next.n = 0;
+	move_on(hold);
 	if (successor)
 		successor->is_successor = false;
+}
+
+/* The kernel goes over to it in the moment that it listens. */
+static bool
+divert(struct hold *hold, const struct listener *held)
+{
+	int fd = listeners_take(&hold->next, &held->address);
+
+	if (fd < 0)
+		return false;
+	use(&hold->next, fd);
+	return listener_lead(held->fd, LISTENER_TO_NEXT) == 0 && listener_listen(fd) == 0;
+}
+
+bool
+hold_divert(struct hold *hold)
+{
+	bool could = hold->leaving.n == 0 && !hold->is_released;
+
+	for (unsigned i = 0; i < hold->now.n && could; i++)
+		if (listener_listens(hold->now.held[i].fd))
+			could = divert(hold, &hold->now.held[i]);
+	if (!could || hold->next.n == 0) {
+		hold_dismiss(hold);
+		return false;
+	}
+	move_on(hold);
+	return true;
+}
+
+bool
+hold_is_diverted(const struct hold *hold)
+{
+	return hold->leaving.n > 0;
 }
 
 int
@@ -229,13 +286,14 @@ hold_release(struct hold *hold)
 		unavailable_end(&hold->unavailable);
 	hold->is_released = true;
 	listeners_close(&hold->now, false);
+	listeners_close(&hold->leaving, false);
 	hold_dismiss(hold);
 }
 
 bool
 hold_text(const struct hold *hold, char *buf, size_t size)
 {
-	if (hold->now.n == 0)
+	if (hold->now.n == 0 || !hold->now.held[0].is_used)
 		return false;
 	listener_text(&hold->now.held[0].address, buf, size);
 	return true;

@@ -8,7 +8,7 @@ enum {
 	REFUSAL_DELAY_MS = 100,
 };
 
-static const char *const names[LIFE_N_STATES] = {
+static const char names[LIFE_N_STATES][12] = {
 	[LIFE_NEW] = "new",
 	[LIFE_RUNNING] = "running",
 	[LIFE_OVERLAPPING] = "overlapping",
@@ -147,6 +147,7 @@ static struct life_step
 clear(struct lifecycle *life)
 {
 	life->killed = false;
+	life->lingers = false;
 	return go_with_deadline(life, LIFE_CLEARING, LIFE_CLEAR, LIFE_GRACE_MS);
 }
 
@@ -231,6 +232,7 @@ static struct life_step
 ask(struct lifecycle *life, enum life_state state, uint64_t timeout_ms)
 {
 	life->timeout_ms = timeout_ms;
+	life->lingers = false;
 	if (timeout_ms == 0)
 		return go(life, state, LIFE_SIGNAL | LIFE_DISARM);
 	return go_with_deadline(life, state, LIFE_SIGNAL, timeout_ms);
@@ -289,10 +291,17 @@ may_part(const struct lifecycle *life)
 
 /* The next server starts now; the last one, signalled already or by `actions`, goes on stopping. */
 static struct life_step
-part(struct lifecycle *life, unsigned actions, uint64_t timeout_ms)
+part(struct lifecycle *life, unsigned actions)
 {
-	struct life_step step = old_stops(life, actions | LIFE_PART, timeout_ms);
+	struct life_step step = old_stops(life, actions | LIFE_PART, life->timeout_ms);
 
+	if (life->lingers) {
+		life->old = LIFE_OLD_LINGERS;
+		step.actions |= LIFE_OLD_ARM;
+		step.actions &= ~(unsigned)LIFE_OLD_DISARM;
+		step.old_delay_ms = LIFE_LINGER_MS;
+	}
+	life->lingers = false;
 	step.actions |= spawn(life).actions;
 	return step;
 }
@@ -302,7 +311,27 @@ part_if_quiet(struct lifecycle *life)
 {
 	if (life->unsettled || !may_part(life))
 		return stay();
-	return part(life, 0, life->timeout_ms);
+	return part(life, 0);
+}
+
+/* Ask it to stop, when it has got what is on its way to it. */
+static struct life_step
+ask_to_restart(struct lifecycle *life)
+{
+	if (!life->policy.diverts || life->old != LIFE_OLD_NONE)
+		return ask(life, LIFE_RESTARTING, life->timeout_ms);
+	life->lingers = true;
+	return go_with_deadline(life, LIFE_RESTARTING, LIFE_DIVERT, LIFE_LINGER_MS);
+}
+
+/* The next server at once, or when the last one is gone. */
+static struct life_step
+part_or_ask(struct lifecycle *life)
+{
+	if (!may_part(life))
+		return ask_to_restart(life);
+	life->lingers = life->policy.diverts;
+	return part(life, life->lingers ? LIFE_DIVERT : LIFE_OLD_SIGNAL);
 }
 
 /* ---- the successor ---- */
@@ -312,10 +341,8 @@ spawn_next(struct lifecycle *life, uint64_t now_ms)
 {
 	if (life->unsettled || life->next || life->old != LIFE_OLD_NONE)
 		return stay();
-	if (!life->policy.overlaps && may_part(life)) /* any more */
-		return part(life, LIFE_OLD_SIGNAL, life->timeout_ms);
-	if (!life->policy.overlaps)
-		return ask(life, LIFE_RESTARTING, life->timeout_ms);
+	if (!life->policy.overlaps) /* any more */
+		return part_or_ask(life);
 	life->next = true;
 	life->next_started_ms = now_ms;
 	return go_with_deadline(life, LIFE_OVERLAPPING, LIFE_SPAWN_NEXT, LIFE_NEXT_MS);
@@ -360,9 +387,7 @@ restart(struct lifecycle *life, uint64_t now_ms)
 	life->timeout_ms = policy->restart_timeout_ms;
 	if (policy->overlaps)
 		return overlap(life, now_ms);
-	if (may_part(life))
-		return part(life, LIFE_OLD_SIGNAL, policy->restart_timeout_ms);
-	return ask(life, LIFE_RESTARTING, policy->restart_timeout_ms);
+	return part_or_ask(life);
 }
 
 /* The same for new code. */
@@ -373,7 +398,7 @@ restart_changed(struct lifecycle *life, uint64_t now_ms)
 	life->timeout_ms = life->policy.change_timeout_ms;
 	if (life->policy.overlaps)
 		return overlap(life, now_ms);
-	return ask(life, LIFE_RESTARTING, life->policy.change_timeout_ms);
+	return ask_to_restart(life);
 }
 
 /* It hangs: as if it had ended in failure, but it still has to be stopped. Nobody needs a drain. */
@@ -610,6 +635,8 @@ in_restarting(struct lifecycle *life, enum life_event event, int code)
 	case LIFE_EV_STOP:
 		return stop_wins(life);
 	case LIFE_EV_DEADLINE:
+		if (life->lingers)
+			return ask(life, LIFE_RESTARTING, life->timeout_ms);
 		return life->killed ? stay() : kill_group(life);
 	case LIFE_EV_RESTART:
 		life->unhealthy = false; /* who wants it now need not wait for a back-off */

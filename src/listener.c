@@ -74,7 +74,7 @@ listeners_find(const struct listeners *listeners, const union listener_address *
 
 /* 0 or -errno. */
 static int
-bind_fd(int fd, const union listener_address *address, bool shares)
+bind_fd(int fd, const union listener_address *address, bool joins)
 {
 	const int on = 1;
 	socklen_t length =
@@ -84,8 +84,8 @@ bind_fd(int fd, const union listener_address *address, bool shares)
 	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
 	/* uvicorn takes a passed socket for a unix one and does not set it; accepted sockets inherit it. */
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-	if (shares && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) < 0)
-		return -errno;
+	if (joins)
+		(void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
 	if (address->any.sa_family == AF_INET6)
 		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
 	status = bind(fd, &address->any, length) < 0 ? -errno : 0;
@@ -93,6 +93,8 @@ bind_fd(int fd, const union listener_address *address, bool shares)
 	if (status == -EADDRINUSE && address->any.sa_family == AF_INET6 &&
 	    setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) == 0)
 		status = bind(fd, &address->any, length) < 0 ? -errno : 0;
+	/* Only now: before, the port would not be in use for another initd of our uid in this network. */
+	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
 	return status;
 }
 
@@ -124,7 +126,7 @@ listeners_take(struct listeners *listeners, const union listener_address *addres
 	fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
-	status = bind_fd(fd, address, listeners->shares);
+	status = bind_fd(fd, address, listeners->joins);
 	if (status < 0) {
 		(void)close(fd);
 		return status;

@@ -680,6 +680,15 @@ options_signal_rule(const struct config *cfg, int signum)
 	return rule->setting.source == CONFIG_UNSET ? default_rule(signum) : *rule;
 }
 
+/* Does its default leave the field as it is? */
+static bool
+is_zero(const struct option_row *option)
+{
+	const char *zero = types[option->type].zero;
+
+	return *option->fallback == *zero && strcmp(option->fallback, zero) == 0;
+}
+
 int
 options_set_defaults(struct config *cfg, struct error *err)
 {
@@ -690,7 +699,7 @@ options_set_defaults(struct config *cfg, struct error *err)
 			continue;
 		*setting =
 		    (struct config_setting){ .source = CONFIG_DEFAULT, .text = option->fallback };
-		if (strcmp(option->fallback, types[option->type].zero) != 0 &&
+		if (!is_zero(option) &&
 		    !types[option->type].set(option->fallback, (char *)cfg + option->field))
 			return error_set(err, "%s.%s: bad default", option->section, option->name);
 	}

@@ -144,7 +144,7 @@ bool
 parse_bool(const char *text, bool *out)
 {
 	static const struct {
-		const char *text;
+		char text[6];
 		bool value;
 	} names[] = { { "yes", true }, { "no", false }, { "true", true }, { "false", false },
 		{ "on", true }, { "off", false }, { "1", true }, { "0", false } };

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """A spare Python that has imported the server's libraries, and waits for the word to become the server.
 
-initd puts this file as sitecustomize.py in front of sys.path: it runs before Python looks at its command. What it needs
-is C or there already: it must not import what the project may have a module of its own for.
+initd puts it as sitecustomize.py in front of sys.path: it runs before Python looks at its command. All that it
+imports is C, or imported anyway: the project may have modules of its own for the rest.
 """
 
 import _ast
@@ -54,15 +54,17 @@ class Guard:
             # runpy does not like it if what it is to run has been imported.
             if name.endswith(".__main__") or name == self.main and spec.submodule_search_locations is None:
                 self.refuse(name)
+            # The project's part of a namespace may become a package.
+            paths = [spec.origin] if spec.has_location else spec.submodule_search_locations or []
+            if not all(map(self.is_library, paths)):
+                self.refuse(name)
             if spec.has_location:
-                if not self.is_library(spec.origin):
-                    self.refuse(name)
                 self.files.setdefault(spec.origin, state(spec.origin))
             return spec
 
 
 class Variables(dict):
-    """The environment for libraries that ask while they are imported: the project may first want to set what is not."""
+    """The environment while libraries are imported: what they miss, the project may want to set first."""
 
     def __missing__(self, name):
         if any(name in text for text in self.texts):
@@ -101,15 +103,20 @@ def state(path):
 
 
 def tells(name):
+    """Whether this file says what is to be imported."""
     return name in LOCKS or name.endswith(".pth") or name.startswith("requirements") and name.endswith(".txt")
 
 
 def survey(paths):
-    """What is in the directories, and how the files are that tell what is installed."""
+    """The states of the files that say it, and the names of all others."""
     seen = {}
     for path in paths:
-        names = os.listdir(path) if os.path.isdir(path) else ()
-        seen.update({(path, name): state(os.path.join(path, name)) if tells(name) else None for name in names})
+        try:
+            names = os.listdir(path)
+        except OSError:
+            continue
+        for name in names:
+            seen[path, name] = state(os.path.join(path, name)) if tells(name) else None
     return seen
 
 
@@ -117,8 +124,12 @@ def is_stale(guard, paths, seen):
     """Whether an import would now find something else."""
     if any(state(path) != then for path, then in guard.files.items()):
         return True
-    changed = {entry for entry, _ in seen.items() ^ survey(paths).items() if entry[1] != "__pycache__"}
-    return any(tells(name) or guard.is_library(path) or name.partition(".")[0] in sys.modules for path, name in changed)
+    for (path, name), _ in seen.items() ^ survey(paths).items():
+        if tells(name) or name.partition(".")[0] in sys.modules:
+            return True
+        if guard.is_library(path) and name != "__pycache__":
+            return True
+    return False
 
 
 def sources(first, agent_dir):
@@ -131,7 +142,8 @@ def sources(first, agent_dir):
             continue
         directories[:] = sorted(name for name in directories if name[0] != "." and name not in NOT_READ)
         for name in sorted(files):
-            if name.endswith(".py") and not name.startswith("test_") and not name.endswith(("_test.py", "conftest.py")):
+            is_test = name.startswith("test_") or name.endswith("_test.py") or name == "conftest.py"
+            if name.endswith(".py") and not is_test:
                 yield os.path.join(path, name)
 
 
@@ -218,9 +230,10 @@ def unmute(copies):
 
 
 def wants_to_be_first(name):
-    """Whether somebody has put a hook there, besides who made the Python."""
+    """Whether there is such a hook, of others than who made the Python."""
     specs = [finder.find_spec(name, None) for finder in sys.meta_path if hasattr(finder, "find_spec")]
-    return any(spec and spec.has_location and os.path.dirname(spec.origin) != os.path.dirname(os.__file__) for spec in specs)
+    places = [os.path.dirname(spec.origin) for spec in specs if spec and spec.has_location]
+    return any(place != os.path.dirname(os.__file__) for place in places)
 
 
 def command(words):
@@ -290,14 +303,15 @@ def stand_by(channel, notes):
         words = file.read().split(b"\0")[:-1]
     here, variables = os.getcwd(), dict(os.environb)
     agent_dir = os.path.realpath(os.environ.get("AGENT_DIR", here))
-    main, script, first = command(words)
+    main, script, ahead = command(words)
     # Where the server may have modules of its own, some of them called as a library's.
-    front = [first, *sorted({here, agent_dir} - {first, *sys.path})]
+    front = [ahead, *sorted({here, agent_dir} - {ahead, *sys.path})]
     around = {here, agent_dir, os.path.dirname(agent_dir)}
     paths = around.union(sys.path, front)
     guard, seen = Guard(main, agent_dir), survey(paths)
-    to_read = [script or os.path.join(agent_dir, *main.split(".")) + ".py", *(path + "/.env" for path in around)]
-    mistake = warm_up(guard, sources(to_read, agent_dir), front, notes, is_over)
+    first = [script or os.path.join(agent_dir, *main.split(".")) + ".py"]
+    first += [os.path.join(path, ".env") for path in around]
+    mistake = warm_up(guard, sources(first, agent_dir), front, notes, is_over)
 
     if not word:
         os.write(channel, b"w")

@@ -262,7 +262,8 @@ succession_follow_server(struct supervisor *sv, const struct life_step *step)
 		hold_has_server(hold);
 	else
 		hold_has_none(hold, is_long ? 0 : NO_SERVER_MS);
-	if (sv->life.old == LIFE_OLD_NONE)
+	/* Who was diverted from it, or replaced, is gone. */
+	if (sv->life.old == LIFE_OLD_NONE && sv->life.state != LIFE_RESTARTING)
 		hold_forget(hold);
 }
 
@@ -311,6 +312,17 @@ on_standby(void *arg)
 		drop_spare(sv);
 }
 
+void
+succession_check_held(struct supervisor *sv)
+{
+	struct succession *succession = sv->succession;
+
+	if (succession->said_unheld || !succession->family || succession->family->is_bound)
+		return;
+	succession->said_unheld = true;
+	say_not_held(sv, "the server does not bind its port");
+}
+
 static void
 spare_ended(struct supervisor *sv)
 {
@@ -340,6 +352,7 @@ succession_update_policy(struct supervisor *sv)
 	bool binds_other = family && family->binds_other;
 	bool overlaps = sv->spec.config->watch_overlap && holds;
 
+	sv->life.policy.diverts = holds;
 	sv->life.policy.parts = family && holds && !binds_other;
 	sv->life.policy.overlaps = overlaps && !binds_other;
 	if (overlaps && binds_other && !succession->said_other)
@@ -505,7 +518,6 @@ succession_open(struct supervisor *sv)
 	const struct config *config = sv->spec.config;
 	const struct hold_spec spec = {
 		.port = config->port,
-		.shares = config->watch_overlap,
 		.on_bound = on_bound,
 		.unavailable = { .why = why_unavailable, .arg = sv },
 		.arg = sv,

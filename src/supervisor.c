@@ -164,6 +164,8 @@ act(struct supervisor *sv, const struct life_step *step, int *code)
 {
 	enum life_event next = LIFE_N_EVENTS;
 
+	if (step->actions & LIFE_DIVERT)
+		(void)hold_divert(&sv->succession->hold); /* if not, they share it */
 	if (step->actions & (LIFE_PART | LIFE_PROMOTE | LIFE_DISMISS))
 		succession_change_places(sv, step->actions);
 	if (step->actions & LIFE_SIGNAL) {
@@ -211,10 +213,15 @@ supervisor_is_ending(const struct supervisor *sv)
 	       sv->life.state == LIFE_DONE;
 }
 
-/*
- * Ask the server while there is one that shall serve. Its predecessor may still answer on the socket
- * that they share: it is asked when that has ended.
- */
+/* Its predecessor may still answer in its place. */
+static bool
+is_shadowed(const struct supervisor *sv)
+{
+	return (sv->life.old == LIFE_OLD_STOPS || sv->life.old == LIFE_OLD_LINGERS) &&
+	       !hold_is_diverted(&sv->succession->hold);
+}
+
+/* Ask the server while there is one that shall serve, and nobody else can answer. */
 static void
 follow_server(struct supervisor *sv, enum life_event event, const struct life_step *step)
 {
@@ -234,9 +241,9 @@ follow_server(struct supervisor *sv, enum life_event event, const struct life_st
 			sv->succession->is_going_back = sv->succession->was_ready;
 		if (was_asked == !!(step->actions & LIFE_DISMISS))
 			prober_begin(&sv->prober, sv->life.started_ms);
-	} else if (is_first && sv->life.beside && sv->life.old == LIFE_OLD_STOPS) {
+	} else if (is_first && sv->life.beside && is_shadowed(sv)) {
 		prober_end(&sv->prober);
-	} else if (event == LIFE_EV_SPAWNED || (is_first && sv->life.beside)) {
+	} else if (event == LIFE_EV_SPAWNED || (is_first && !sv->prober.is_wanted)) {
 		prober_begin(&sv->prober, sv->life.started_ms);
 	}
 }
@@ -492,6 +499,8 @@ on_health(void *arg, enum health_fact fact)
 			break;
 		say_ready(sv);
 		notify_ready(sv);
+		if (sv->succession)
+			succession_check_held(sv);
 		if (!health->proven)
 			log_line(sv->spec.log, LOG_WARN, "health: %s", text);
 		break;
