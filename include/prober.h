@@ -34,6 +34,9 @@ int prober_open(struct prober *prober, uv_loop_t *loop, const struct prober_spec
 /* A server was started: ask until it is ready, and on if health.interval says so. */
 void prober_begin(struct prober *prober, uint64_t started_ms);
 
+/* The same for one who listens already: the first question is not put off. */
+void prober_begin_now(struct prober *prober, uint64_t started_ms);
+
 /* What its questions are marked with from the next one on, see probe.h. */
 void prober_mark(struct prober *prober, unsigned char mark);
 

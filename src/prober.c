@@ -160,6 +160,13 @@ prober_begin(struct prober *prober, uint64_t started_ms)
 }
 
 void
+prober_begin_now(struct prober *prober, uint64_t started_ms)
+{
+	prober_begin(prober, started_ms);
+	ask(prober);
+}
+
+void
 prober_mark(struct prober *prober, unsigned char mark)
 {
 	prober->spec.probe.mark = mark;

@@ -244,7 +244,11 @@ succession_ask_next(struct supervisor *sv, bool has_door)
 		return false;
 	sv->succession->was_ready = sv->prober.health.ready;
 	prober_mark(&sv->prober, LISTENER_MARK);
-	prober_begin(&sv->prober, sv->life.next_started_ms);
+	/* One that was given its socket before it was started is not there yet, and this is amid a step. */
+	if (sv->succession->way == WAY_ACTIVATION)
+		prober_begin(&sv->prober, sv->life.next_started_ms);
+	else
+		prober_begin_now(&sv->prober, sv->life.next_started_ms);
 	return true;
 }
 

@@ -11,10 +11,11 @@ import pytest
 from harness import BUILD, ROOT
 
 REQUIREMENTS = ROOT / "tests" / "servers" / "requirements.txt"
+MORE_SERVERS = REQUIREMENTS.with_name("more_servers.txt")
 
 
-def directory(name):
-    digest = hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()[:12]
+def directory(name, *more):
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in (REQUIREMENTS, *more))).hexdigest()[:12]
     return BUILD / "venvs" / f"{name}-{digest}"
 
 
@@ -35,13 +36,14 @@ def made(path, make):
     return path
 
 
-def venv():
-    """A virtual environment for the Python that runs the tests."""
+def venv(*more):
+    """A virtual environment for the Python that runs the tests; `more` are further lists of packages."""
     def make(path):
         subprocess.run([sys.executable, "-m", "venv", "--without-pip", path], check=True)
-        pip("--python", path, "install")
+        pip("--python", path, "install", *(word for name in more for word in ("--requirement", name)))
 
-    return made(directory("venv-%d.%d" % sys.version_info[:2]), make)
+    name = "-".join(["venv", *(path.stem for path in more), "%d.%d" % sys.version_info[:2]])
+    return made(directory(name, *more), make)
 
 
 def site_packages(version):

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from edits import STYLES, code, in_place, rename, unlink_and_create
 from harness import get, wait_until
 from serving import SERVERS
 
@@ -76,32 +77,6 @@ class Dev:
     def restarts(self):
         """Why, as the log says it."""
         return re.findall(r"^initd: info: restarting: (.*)", self.run.stderr, re.M)
-
-
-def code(text):
-    return f'ANSWER = "{text}"\n'
-
-
-def in_place(path, text):
-    path.write_text(text)
-
-
-def unlink_and_create(path, text):
-    """As the Docker Engine does it."""
-    path.unlink()
-    path.write_text(text)
-    path.chmod(0o644)
-    os.utime(path, (int(time.time()), int(time.time())))
-
-
-def rename(path, text, times=None):
-    new = path.with_name("answer.py.tmp")
-    new.write_text(text)
-    os.utime(new, times)
-    new.rename(path)
-
-
-STYLES = (in_place, unlink_and_create, rename)
 
 
 @pytest.fixture

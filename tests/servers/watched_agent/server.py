@@ -3,6 +3,10 @@
 It also tells whom of an earlier server it still found when it was imported, and has a stream that never ends.
 """
 
+import sys
+
+IS_WARM = "fastapi" in sys.modules      # before anything here imports it
+
 import asyncio
 import os
 from pathlib import Path
@@ -38,7 +42,7 @@ def health():
 
 @app.get("/answer")
 def answer():
-    return {"answer": ANSWER, "pids": [os.getpid(), os.getppid()], "others": OTHERS,
+    return {"answer": ANSWER, "pids": [os.getpid(), os.getppid()], "others": OTHERS, "is_warm": IS_WARM,
             "changed": os.getenv("INITD_CHANGED")}
 
 
