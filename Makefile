@@ -10,7 +10,7 @@ PYTHON  ?= python3
 CPPFLAGS_OURS = -Iinclude -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DINITD_VERSION='"$(VERSION)"'
 WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings \
            -Wformat=2 -Wvla -Wswitch-enum -Wconversion -Wundef -Wpointer-arith
-CFLAGS_OURS = -std=c17 -Os -fPIE -ffunction-sections -fdata-sections $(WARNINGS) $(if $(WERROR),-Werror)
+CFLAGS_OURS = -std=c17 -Oz -fPIE -ffunction-sections -fdata-sections $(WARNINGS) $(if $(WERROR),-Werror)
 HARDENING = -fstack-protector-strong -fstack-clash-protection -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
 LDFLAGS_OURS = -Wl,-z,relro,-z,now,-z,noexecstack,--gc-sections
 

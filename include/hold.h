@@ -31,7 +31,8 @@ struct hold_family {
 
 struct hold_spec {
 	unsigned port;
-	void (*on_bound)(void *arg, struct hold_family *family); /* it has its first held socket */
+	void (*on_bound)(
+	    void *arg, struct hold_family *family); /* it has a held socket, maybe one more */
 	struct unavailable_spec unavailable;
 	void *arg;
 };
@@ -84,7 +85,7 @@ void hold_dismiss(struct hold *hold);
 /* The end is near: what the server has is the server's, and whoever comes later is refused by the kernel. */
 void hold_release(struct hold *hold);
 
-/* The first held address that a server took, "0.0.0.0:8000"; false if there is none. */
+/* The held addresses that a server took, "0.0.0.0:8000, [::]:8000"; false if there is none. */
 bool hold_text(const struct hold *hold, char *buf, size_t size);
 
 /* The descriptors that it has, for who closes all others: at most `max`. */

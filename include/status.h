@@ -43,7 +43,8 @@ struct status {
 	uint64_t watch_directories, watch_files, watch_restarts;
 	char last_change[288];
 	uint64_t last_change_ms;
-	char held[64];       /* the address of the held socket */
+	char held[128];      /* the addresses of the held sockets */
+	bool is_retry;       /* the server was started a second time, alone */
 	char successor[144]; /* how the last one that never got ready ended */
 	char standby[16];    /* booting, warm */
 	uint64_t standby_pid;

@@ -13,11 +13,19 @@ has_prefix(const char *text, const char *prefix)
 	return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
+static bool
+has_fd_url(const char *word)
+{
+	const char *url = strstr(word, "fd://3");
+
+	return url && (url[6] < '0' || url[6] > '9');
+}
+
 bool
 activation_is_asked_for(char *const *argv)
 {
 	for (char *const *word = argv; *word; word++)
-		if (strstr(*word, "fd://3") || strcmp(*word, "--fd=3") == 0 ||
+		if (has_fd_url(*word) || strcmp(*word, "--fd=3") == 0 ||
 		    (strcmp(*word, "--fd") == 0 && word[1] && strcmp(word[1], "3") == 0))
 			return true;
 	return false;

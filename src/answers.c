@@ -89,6 +89,7 @@ fill_succession(const struct supervisor *sv, struct status *status)
 	const struct succession *succession = sv->succession;
 
 	(void)hold_text(&succession->hold, status->held, sizeof status->held);
+	status->is_retry = sv->life.retried;
 	if (sv->life.next_failed)
 		copy_text(status->successor, sizeof status->successor, succession->failure);
 	if (succession->has_standby && succession->spare.pid > 0) {

@@ -85,11 +85,17 @@ wait_for_successor(pid_t pid, uint64_t starts, struct log *log)
 {
 	struct status status;
 	struct error err;
+	bool is_retried = false;
 
 	for (;;) {
 		if (ask(pid, CONTROL_STATUS, &status, &err) < 0) {
 			log_line(log, LOG_ERROR, "%s", err.msg);
 			return EXIT_CODE_UNHEALTHY;
+		}
+		/* One that failed beside its predecessor is started once more, alone. */
+		if (status.is_retry && !is_retried) {
+			is_retried = true;
+			starts++;
 		}
 		if (status.starts > starts + 1 || is_in_state(&status, "backoff") ||
 		    is_in_state(&status, "waiting") || is_in_state(&status, "ending")) {

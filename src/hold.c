@@ -5,7 +5,9 @@
 #include "handover.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -56,10 +58,9 @@ give(struct hold_family *family, const struct handover_bind *bind)
 	if (handover_give(family->filter_fd, bind, fd, is_shared(hold, family)) < 0)
 		return;
 	use(listeners, fd);
-	if (family->is_bound)
-		return;
+	if (!family->is_bound)
+		family->has_door = has_door;
 	family->is_bound = true;
-	family->has_door = has_door;
 	hold->spec.on_bound(hold->spec.arg, family);
 }
 
@@ -293,10 +294,19 @@ hold_release(struct hold *hold)
 bool
 hold_text(const struct hold *hold, char *buf, size_t size)
 {
-	if (hold->now.n == 0 || !hold->now.held[0].is_used)
-		return false;
-	listener_text(&hold->now.held[0].address, buf, size);
-	return true;
+	size_t n = 0;
+
+	*buf = '\0';
+	for (unsigned i = 0; i < hold->now.n; i++) {
+		char text[64];
+
+		if (!hold->now.held[i].is_used)
+			continue;
+		listener_text(&hold->now.held[i].address, text, sizeof text);
+		if (n + 2 + strlen(text) < size)
+			n += (size_t)snprintf(buf + n, size - n, "%s%s", n ? ", " : "", text);
+	}
+	return n > 0;
 }
 
 size_t

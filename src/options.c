@@ -118,11 +118,14 @@ set_signal(const char *text, void *field)
 	return parse_signal(text, field);
 }
 
-/* The index of text in a NULL-terminated list of names. */
+/* No pointers: each would have to be relocated at every start. */
+typedef char choice_name[12];
+
+/* The index of text in a list of names that "" ends. */
 static bool
-set_choice(const char *text, const char *const *names, void *field)
+set_choice(const char *text, const choice_name *names, void *field)
 {
-	for (unsigned i = 0; names[i]; i++)
+	for (unsigned i = 0; *names[i]; i++)
 		if (strcmp(text, names[i]) == 0) {
 			*(unsigned *)field = i;
 			return true;
@@ -133,10 +136,10 @@ set_choice(const char *text, const char *const *names, void *field)
 static bool
 set_restart(const char *text, void *field)
 {
-	static const char *const names[] = { [LIFE_RESTART_NO] = "no",
+	static const choice_name names[] = { [LIFE_RESTART_NO] = "no",
 		[LIFE_RESTART_ON_FAILURE] = "on-failure",
 		[LIFE_RESTART_ALWAYS] = "always",
-		NULL };
+		"" };
 
 	return set_choice(text, names, field);
 }
@@ -176,7 +179,7 @@ set_host_header(const char *text, void *field)
 static bool
 set_on_failure(const char *text, void *field)
 {
-	static const char *const names[] = { "report", "restart", NULL };
+	static const choice_name names[] = { "report", "restart", "" };
 	unsigned choice;
 
 	if (!set_choice(text, names, &choice))
@@ -188,8 +191,8 @@ set_on_failure(const char *text, void *field)
 static bool
 set_auto(const char *text, void *field)
 {
-	static const char *const names[] = {
-		[CONFIG_AUTO] = "auto", [CONFIG_NO] = "no", [CONFIG_YES] = "yes", NULL
+	static const choice_name names[] = {
+		[CONFIG_AUTO] = "auto", [CONFIG_NO] = "no", [CONFIG_YES] = "yes", ""
 	};
 	bool yes;
 
@@ -215,10 +218,10 @@ set_patterns(const char *text, void *field)
 static bool
 set_backend(const char *text, void *field)
 {
-	static const char *const names[] = { [CONFIG_WATCH_BACKEND_AUTO] = "auto",
+	static const choice_name names[] = { [CONFIG_WATCH_BACKEND_AUTO] = "auto",
 		[CONFIG_WATCH_BACKEND_INOTIFY] = "inotify",
 		[CONFIG_WATCH_BACKEND_POLL] = "poll",
-		NULL };
+		"" };
 
 	return set_choice(text, names, field);
 }
@@ -226,11 +229,11 @@ set_backend(const char *text, void *field)
 static bool
 set_level(const char *text, void *field)
 {
-	static const char *const names[] = { [LOG_ERROR] = "error",
+	static const choice_name names[] = { [LOG_ERROR] = "error",
 		[LOG_WARN] = "warn",
 		[LOG_INFO] = "info",
 		[LOG_DEBUG] = "debug",
-		NULL };
+		"" };
 
 	return set_choice(text, names, field);
 }
@@ -238,7 +241,7 @@ set_level(const char *text, void *field)
 static bool
 set_format(const char *text, void *field)
 {
-	static const char *const names[] = { [LOG_TEXT] = "text", [LOG_JSON] = "json", NULL };
+	static const choice_name names[] = { [LOG_TEXT] = "text", [LOG_JSON] = "json", "" };
 
 	return set_choice(text, names, field);
 }

@@ -199,6 +199,9 @@ say_step(struct supervisor *sv, enum life_state before, const struct life_step *
 		say_killed(sv);
 	else if (now == LIFE_BACKOFF)
 		say_backoff(sv, step->delay_ms);
+	if (before != now && now == LIFE_CLEARING && sv->life.alone)
+		log_line(sv->spec.log, LOG_INFO,
+		    "maybe because of its predecessor: it is started again when that is gone");
 	if (before == now)
 		return;
 	if (now == LIFE_DRAINING || (now == LIFE_STOPPING && before != LIFE_DRAINING))

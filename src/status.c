@@ -69,6 +69,7 @@ static const struct field {
 	FIELD(FIELD_TEXT, last_change, ALWAYS),
 	FIELD(FIELD_NUMBER, last_change_ms, IF_CHANGED),
 	FIELD(FIELD_TEXT, held, ALWAYS),
+	FIELD(FIELD_BOOL, is_retry, ALWAYS),
 	FIELD(FIELD_TEXT, successor, ALWAYS),
 	FIELD(FIELD_TEXT, standby, ALWAYS),
 	FIELD(FIELD_AMOUNT, standby_pid, ALWAYS),

@@ -426,6 +426,8 @@ on_bound(void *arg, struct hold_family *family)
 	char text[64];
 
 	if (sv->life.state == LIFE_OVERLAPPING && family == sv->succession->next_family) {
+		if (sv->prober.spec.probe.mark)
+			return; /* by its first socket */
 		if (!succession_ask_next(sv, family->has_door))
 			supervisor_advance(sv, LIFE_EV_NEXT_READY, 0);
 	} else if (hold_text(&sv->succession->hold, text, sizeof text)) {

@@ -10,6 +10,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+enum {
+	BATCH = 64,
+	SILENCE_MS = 100, /* from the connection to the request, if others wait */
+};
+
 static uint64_t
 now_ms(void)
 {
@@ -35,7 +40,7 @@ drop(struct unavailable_client *client)
 }
 
 static void
-answer(struct unavailable_client *client)
+answer(struct unavailable_client *client, bool is_head)
 {
 	const struct unavailable_spec *spec = &client->owner->spec;
 	char why[512], text[768];
@@ -47,8 +52,8 @@ answer(struct unavailable_client *client)
 	    "Content-Type: text/plain; charset=utf-8\r\n"
 	    "Content-Length: %zu\r\n"
 	    "Retry-After: 1\r\n"
-	    "Connection: close\r\n\r\n%s\n",
-	    strlen(why) + 1, why);
+	    "Connection: close\r\n\r\n%s%s",
+	    strlen(why) + 1, is_head ? "" : why, is_head ? "" : "\n");
 	(void)send(client->fd, text, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT);
 	/* Not close(2): what the client still sends would be answered by a reset that overtakes ours. */
 	(void)shutdown(client->fd, SHUT_WR);
@@ -64,27 +69,50 @@ on_client(void *arg, uint32_t events)
 
 	(void)events;
 	if (n > 0 && !client->is_answered)
-		answer(client);
+		answer(client, n >= 5 && memcmp(request, "HEAD ", 5) == 0);
 	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
 		drop(client);
 		update(client->owner);
 	}
 }
 
-static struct unavailable_client *
-free_client(struct unavailable *unavailable)
+/* When its place may be taken by another one: who has asked has its answer, who has not had its time. */
+static uint64_t
+yields_ms(const struct unavailable_client *client)
 {
-	for (unsigned i = 0; i < UNAVAILABLE_CLIENTS; i++)
-		if (unavailable->clients[i].fd < 0)
-			return &unavailable->clients[i];
-	return NULL;
+	if (client->fd < 0)
+		return 0;
+	return client->is_answered ? 1 : client->due_ms - UNAVAILABLE_PATIENCE_MS + SILENCE_MS;
+}
+
+/* The one whose place is to be had first: a free one, one that was answered, the oldest. */
+static struct unavailable_client *
+next_place(struct unavailable *unavailable)
+{
+	struct unavailable_client *best = unavailable->clients;
+
+	for (unsigned i = 1; i < UNAVAILABLE_CLIENTS; i++) {
+		struct unavailable_client *client = &unavailable->clients[i];
+
+		if (yields_ms(client) < yields_ms(best))
+			best = client;
+	}
+	return best;
+}
+
+static bool
+has_place(struct unavailable *unavailable, uint64_t now)
+{
+	return yields_ms(next_place(unavailable)) <= now;
 }
 
 static void
 take(struct unavailable *unavailable, int fd)
 {
-	struct unavailable_client *client = free_client(unavailable);
+	struct unavailable_client *client = next_place(unavailable);
 
+	if (client->fd >= 0)
+		drop(client);
 	client->fd = fd;
 	client->is_answered = false;
 	client->due_ms = now_ms() + UNAVAILABLE_PATIENCE_MS;
@@ -103,11 +131,14 @@ on_connection(void *arg, uint32_t events)
 
 	(void)events;
 	for (unsigned i = 0; i < unavailable->n_listening; i++) {
-		int fd = -1;
+		for (int n = 0; n < BATCH && has_place(unavailable, now_ms()); n++) {
+			int fd = accept4(
+			    unavailable->listening[i], NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-		while (free_client(unavailable) && (fd = accept4(unavailable->listening[i], NULL,
-							NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0)
+			if (fd < 0)
+				break;
 			take(unavailable, fd);
+		}
 	}
 	update(unavailable);
 }
@@ -151,8 +182,13 @@ update(struct unavailable *unavailable)
 		if (client->fd >= 0 && client->due_ms < next)
 			next = client->due_ms;
 	}
-	accepts =
-	    unavailable->is_wanted && unavailable->begin_ms <= now && free_client(unavailable);
+	accepts = unavailable->is_wanted && unavailable->begin_ms <= now;
+	if (accepts && !has_place(unavailable, now)) {
+		uint64_t place_ms = yields_ms(next_place(unavailable));
+
+		accepts = false;
+		next = place_ms < next ? place_ms : next;
+	}
 	if (unavailable->is_wanted && unavailable->begin_ms > now && unavailable->begin_ms < next)
 		next = unavailable->begin_ms;
 	if (!accepts)

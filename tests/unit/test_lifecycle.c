@@ -1872,7 +1872,8 @@ a_successor_takes_over_when_it_is_ready(void **state)
 {
 	static const struct scene scenes[] = {
 		OVERLAPS,
-		{ 700, LIFE_EV_NEXT_READY, 0, LIFE_RUNNING, LIFE_OLD_LINGERS, PROMOTE, 0, 100 },
+		{ 700, LIFE_EV_NEXT_READY, 0, LIFE_RUNNING, LIFE_OLD_LINGERS, PROMOTE, 0,
+		    LIFE_LINGER_MS },
 		{ 800, LIFE_EV_OLD_DEADLINE, 0, LIFE_RUNNING, LIFE_OLD_STOPS, OLD_STOP, 0, 4000 },
 		{ 4800, LIFE_EV_OLD_DEADLINE, 0, LIFE_RUNNING, LIFE_OLD_STOPS, OLD_KILL, 0, 1000 },
 		OLD_LEAVES_AT(4801, LIFE_RUNNING),
@@ -1893,7 +1894,8 @@ for_a_change_the_successor_starts_when_the_tree_is_quiet(void **state)
 		{ 4, LIFE_EV_DEADLINE, 0, LIFE_OVERLAPPING, LIFE_OLD_NONE, 0, 0, 0 },
 		{ 53, LIFE_EV_QUIET, 0, LIFE_OVERLAPPING, LIFE_OLD_NONE, NEXT, LIFE_NEXT_MS, 0 },
 		{ 54, LIFE_EV_QUIET, 0, LIFE_OVERLAPPING, LIFE_OLD_NONE, 0, 0, 0 },
-		{ 700, LIFE_EV_NEXT_READY, 0, LIFE_RUNNING, LIFE_OLD_LINGERS, PROMOTE, 0, 100 },
+		{ 700, LIFE_EV_NEXT_READY, 0, LIFE_RUNNING, LIFE_OLD_LINGERS, PROMOTE, 0,
+		    LIFE_LINGER_MS },
 		{ 800, LIFE_EV_OLD_DEADLINE, 0, LIFE_RUNNING, LIFE_OLD_STOPS, OLD_STOP, 0, 5000 },
 	};
 	/* Compose has copied everything. */
@@ -1923,7 +1925,8 @@ a_successor_that_fails_leaves_the_server_alone(void **state)
 		    LIFE_NEXT_MS, 0 },
 	};
 	static const struct scene ready[] = {
-		{ 700, LIFE_EV_NEXT_READY, 0, LIFE_RUNNING, LIFE_OLD_LINGERS, PROMOTE, 0, 100 },
+		{ 700, LIFE_EV_NEXT_READY, 0, LIFE_RUNNING, LIFE_OLD_LINGERS, PROMOTE, 0,
+		    LIFE_LINGER_MS },
 	};
 	struct lifecycle life = act_out(&overlapping, fails, COUNT(fails));
 
@@ -1967,7 +1970,8 @@ a_wish_while_a_successor_boots_brings_another_one(void **state)
 		    1000 },
 		{ 161, LIFE_EV_OLD_GONE, 0, LIFE_OVERLAPPING, LIFE_OLD_NONE, NEXT | LIFE_OLD_DISARM,
 		    LIFE_NEXT_MS, 0 },
-		{ 700, LIFE_EV_NEXT_READY, 0, LIFE_RUNNING, LIFE_OLD_LINGERS, PROMOTE, 0, 100 },
+		{ 700, LIFE_EV_NEXT_READY, 0, LIFE_RUNNING, LIFE_OLD_LINGERS, PROMOTE, 0,
+		    LIFE_LINGER_MS },
 	};
 	static const struct scene gone_before_it_is_quiet[] = {
 		OVERLAPS,
@@ -2059,20 +2063,23 @@ a_predecessor_lingers_before_it_is_told_to_stop(void **state)
 {
 	static const struct scene stop[] = {
 		OVERLAPS,
-		{ 700, LIFE_EV_NEXT_READY, 0, LIFE_RUNNING, LIFE_OLD_LINGERS, PROMOTE, 0, 100 },
+		{ 700, LIFE_EV_NEXT_READY, 0, LIFE_RUNNING, LIFE_OLD_LINGERS, PROMOTE, 0,
+		    LIFE_LINGER_MS },
 		{ 701, LIFE_EV_STOP, 0, LIFE_STOPPING, LIFE_OLD_STOPS,
 		    LIFE_SIGNAL | LIFE_ARM | OLD_STOP, 3000, 3000 },
 		{ 702, LIFE_EV_STOP, 0, LIFE_STOPPING, LIFE_OLD_STOPS, LIFE_SIGNAL, 0, 0 },
 	};
 	static const struct scene end[] = {
 		OVERLAPS,
-		{ 700, LIFE_EV_NEXT_READY, 0, LIFE_RUNNING, LIFE_OLD_LINGERS, PROMOTE, 0, 100 },
+		{ 700, LIFE_EV_NEXT_READY, 0, LIFE_RUNNING, LIFE_OLD_LINGERS, PROMOTE, 0,
+		    LIFE_LINGER_MS },
 		OLD_LEAVES_AT(701, LIFE_RUNNING),
 	};
 	/* One more comes when it is gone, not before. */
 	static const struct scene change[] = {
 		OVERLAPS,
-		{ 700, LIFE_EV_NEXT_READY, 0, LIFE_RUNNING, LIFE_OLD_LINGERS, PROMOTE, 0, 100 },
+		{ 700, LIFE_EV_NEXT_READY, 0, LIFE_RUNNING, LIFE_OLD_LINGERS, PROMOTE, 0,
+		    LIFE_LINGER_MS },
 		{ 710, LIFE_EV_CHANGED, 0, LIFE_OVERLAPPING, LIFE_OLD_LINGERS, 0, 0, 0 },
 		{ 760, LIFE_EV_QUIET, 0, LIFE_OVERLAPPING, LIFE_OLD_LINGERS, 0, 0, 0 },
 		{ 800, LIFE_EV_OLD_DEADLINE, 0, LIFE_OVERLAPPING, LIFE_OLD_STOPS, OLD_STOP, 0,
@@ -2084,7 +2091,8 @@ a_predecessor_lingers_before_it_is_told_to_stop(void **state)
 	};
 	static const struct scene the_new_one_ends[] = {
 		OVERLAPS,
-		{ 700, LIFE_EV_NEXT_READY, 0, LIFE_RUNNING, LIFE_OLD_LINGERS, PROMOTE, 0, 100 },
+		{ 700, LIFE_EV_NEXT_READY, 0, LIFE_RUNNING, LIFE_OLD_LINGERS, PROMOTE, 0,
+		    LIFE_LINGER_MS },
 		{ 701, LIFE_EV_EXITED, 1, LIFE_CLEARING, LIFE_OLD_LINGERS, CLEAR, 1000, 0 },
 		{ 702, LIFE_EV_GONE, 0, LIFE_WAITING, LIFE_OLD_LINGERS, LIFE_DISARM, 0, 0 },
 		{ 800, LIFE_EV_OLD_DEADLINE, 0, LIFE_WAITING, LIFE_OLD_STOPS, OLD_STOP, 0, 4000 },
@@ -2202,7 +2210,8 @@ a_successor_proves_nothing_about_servers_that_are_started_beside_each_other(void
 	static const struct scene takes_over[] = {
 		{ 1000, LIFE_EV_RESTART, 0, LIFE_OVERLAPPING, LIFE_OLD_NONE, NEXT, LIFE_NEXT_MS,
 		    0 },
-		{ 1700, LIFE_EV_NEXT_READY, 0, LIFE_RUNNING, LIFE_OLD_LINGERS, PROMOTE, 0, 100 },
+		{ 1700, LIFE_EV_NEXT_READY, 0, LIFE_RUNNING, LIFE_OLD_LINGERS, PROMOTE, 0,
+		    LIFE_LINGER_MS },
 	};
 	static const struct scene fails[] = {
 		{ 1701, LIFE_EV_EXITED, 1, LIFE_CLEARING, LIFE_OLD_LINGERS, CLEAR, 1000, 0 },
@@ -2278,6 +2287,424 @@ neither_a_retry_nor_a_restart_that_waits_has_a_back_off(void **state)
 	assert_int_equal(life.restarts, 1);
 }
 
+/* ---- a server that lingers ---- */
+
+/* The socket is held, but the server binds another port, too: one after the other. */
+static const struct life_policy diverting = {
+	.drain_delay_ms = 2000,
+	.stop_timeout_ms = 3000,
+	.restart_timeout_ms = 4000,
+	.waits = true,
+	.change_timeout_ms = 5000,
+	.diverts = true,
+};
+
+static const struct life_policy diverting_and_parting = {
+	.drain_delay_ms = 2000,
+	.stop_timeout_ms = 3000,
+	.restart_timeout_ms = 4000,
+	.waits = true,
+	.change_timeout_ms = 5000,
+	.diverts = true,
+	.parts = true,
+};
+
+#define DIVERT (LIFE_DIVERT | LIFE_ARM)
+
+/* Told at 2 that there is another one to be; from then on nothing new comes to it. */
+#define LINGERS_AFTER(event)                                                                       \
+	{                                                                                          \
+		2, event, 0, LIFE_RESTARTING, LIFE_OLD_NONE, DIVERT, LIFE_LINGER_MS, 0             \
+	}
+
+/* Asked for a restart at 2, the next one runs from 3 on; the last one is not signalled yet. */
+#define PARTED_LINGERING                                                                           \
+	{ 2, LIFE_EV_RESTART, 0, LIFE_RUNNING, LIFE_OLD_LINGERS, PART | LIFE_DIVERT, 0,            \
+		LIFE_LINGER_MS },                                                                  \
+	{                                                                                          \
+		3, LIFE_EV_SPAWNED, 0, LIFE_RUNNING, LIFE_OLD_LINGERS, 0, 0, 0                     \
+	}
+
+static void
+a_server_to_be_replaced_gets_what_is_on_its_way_before_the_signal(void **state)
+{
+	static const struct scene restart[] = {
+		LINGERS_AFTER(LIFE_EV_RESTART),
+		{ 3, LIFE_EV_RESTART, 0, LIFE_RESTARTING, LIFE_OLD_NONE, 0, 0, 0 },
+		{ 4, LIFE_EV_QUIET, 0, LIFE_RESTARTING, LIFE_OLD_NONE, 0, 0, 0 },
+		{ 5, LIFE_EV_UNHEALTHY, 0, LIFE_RESTARTING, LIFE_OLD_NONE, 0, 0, 0 },
+		{ 52, LIFE_EV_DEADLINE, 0, LIFE_RESTARTING, LIFE_OLD_NONE, LIFE_SIGNAL | LIFE_ARM,
+		    4000, 0 },
+		{ 4052, LIFE_EV_DEADLINE, 0, LIFE_RESTARTING, LIFE_OLD_NONE, LIFE_KILL | LIFE_ARM,
+		    1000, 0 },
+		{ 4053, LIFE_EV_EXITED, 137, LIFE_CLEARING, LIFE_OLD_NONE, CLEAR, 1000, 0 },
+		{ 4054, LIFE_EV_GONE, 0, LIFE_RUNNING, LIFE_OLD_NONE, SPAWN, 0, 0 },
+		{ 4055, LIFE_EV_SPAWNED, 0, LIFE_RUNNING, LIFE_OLD_NONE, 0, 0, 0 },
+		/* And again. */
+		{ 4056, LIFE_EV_RESTART, 0, LIFE_RESTARTING, LIFE_OLD_NONE, DIVERT, LIFE_LINGER_MS,
+		    0 },
+	};
+	static const struct scene quiet_before_the_signal[] = {
+		LINGERS_AFTER(LIFE_EV_CHANGED),
+		{ 40, LIFE_EV_QUIET, 0, LIFE_RESTARTING, LIFE_OLD_NONE, 0, 0, 0 },
+		{ 52, LIFE_EV_DEADLINE, 0, LIFE_RESTARTING, LIFE_OLD_NONE, LIFE_SIGNAL | LIFE_ARM,
+		    5000, 0 },
+		{ 53, LIFE_EV_EXITED, 0, LIFE_CLEARING, LIFE_OLD_NONE, CLEAR, 1000, 0 },
+		{ 54, LIFE_EV_GONE, 0, LIFE_RUNNING, LIFE_OLD_NONE, SPAWN, 0, 0 },
+	};
+	static const struct scene quiet_after_the_signal[] = {
+		LINGERS_AFTER(LIFE_EV_CHANGED),
+		{ 52, LIFE_EV_DEADLINE, 0, LIFE_RESTARTING, LIFE_OLD_NONE, LIFE_SIGNAL | LIFE_ARM,
+		    5000, 0 },
+		{ 60, LIFE_EV_QUIET, 0, LIFE_RESTARTING, LIFE_OLD_NONE, 0, 0, 0 },
+		{ 61, LIFE_EV_EXITED, 0, LIFE_CLEARING, LIFE_OLD_NONE, CLEAR, 1000, 0 },
+		{ 62, LIFE_EV_GONE, 0, LIFE_RUNNING, LIFE_OLD_NONE, SPAWN, 0, 0 },
+	};
+	static const struct scene quiet_after_the_end[] = {
+		LINGERS_AFTER(LIFE_EV_CHANGED),
+		{ 52, LIFE_EV_DEADLINE, 0, LIFE_RESTARTING, LIFE_OLD_NONE, LIFE_SIGNAL | LIFE_ARM,
+		    5000, 0 },
+		{ 53, LIFE_EV_EXITED, 0, LIFE_CLEARING, LIFE_OLD_NONE, CLEAR, 1000, 0 },
+		{ 54, LIFE_EV_GONE, 0, LIFE_SETTLING, LIFE_OLD_NONE, LIFE_DISARM, 0, 0 },
+		{ 60, LIFE_EV_QUIET, 0, LIFE_RUNNING, LIFE_OLD_NONE, SPAWN, 0, 0 },
+	};
+
+	(void)state;
+	assert_int_equal(act_out(&diverting, restart, COUNT(restart)).restarts, 0);
+	(void)act_out(&diverting, quiet_before_the_signal, COUNT(quiet_before_the_signal));
+	(void)act_out(&diverting, quiet_after_the_signal, COUNT(quiet_after_the_signal));
+	(void)act_out(&diverting, quiet_after_the_end, COUNT(quiet_after_the_end));
+}
+
+static void
+a_predecessor_gets_what_is_on_its_way_before_the_signal(void **state)
+{
+	static const struct scene restart[] = {
+		PARTED_LINGERING,
+		{ 52, LIFE_EV_OLD_DEADLINE, 0, LIFE_RUNNING, LIFE_OLD_STOPS, OLD_STOP, 0, 4000 },
+		{ 4052, LIFE_EV_OLD_DEADLINE, 0, LIFE_RUNNING, LIFE_OLD_STOPS, OLD_KILL, 0, 1000 },
+		{ 5052, LIFE_EV_OLD_DEADLINE, 0, LIFE_RUNNING, LIFE_OLD_STOPS, 0, 0, 0 },
+		OLD_LEAVES_AT(5053, LIFE_RUNNING),
+		/* And again. */
+		{ 6000, LIFE_EV_RESTART, 0, LIFE_RUNNING, LIFE_OLD_LINGERS, PART | LIFE_DIVERT, 0,
+		    LIFE_LINGER_MS },
+	};
+	/* Diverted from once, but it lingers anew as `old`. */
+	static const struct scene quiet_before_the_signal[] = {
+		LINGERS_AFTER(LIFE_EV_CHANGED),
+		{ 40, LIFE_EV_QUIET, 0, LIFE_RUNNING, LIFE_OLD_LINGERS, PART, 0, LIFE_LINGER_MS },
+		{ 41, LIFE_EV_SPAWNED, 0, LIFE_RUNNING, LIFE_OLD_LINGERS, 0, 0, 0 },
+		{ 52, LIFE_EV_DEADLINE, 0, LIFE_RUNNING, LIFE_OLD_LINGERS, 0, 0, 0 },
+		{ 90, LIFE_EV_OLD_DEADLINE, 0, LIFE_RUNNING, LIFE_OLD_STOPS, OLD_STOP, 0, 5000 },
+		OLD_LEAVES_AT(100, LIFE_RUNNING),
+	};
+	static const struct scene quiet_after_the_signal[] = {
+		LINGERS_AFTER(LIFE_EV_CHANGED),
+		{ 52, LIFE_EV_DEADLINE, 0, LIFE_RESTARTING, LIFE_OLD_NONE, LIFE_SIGNAL | LIFE_ARM,
+		    5000, 0 },
+		{ 60, LIFE_EV_QUIET, 0, LIFE_RUNNING, LIFE_OLD_STOPS, PART, 0, 5000 },
+		{ 61, LIFE_EV_SPAWNED, 0, LIFE_RUNNING, LIFE_OLD_STOPS, 0, 0, 0 },
+		{ 5060, LIFE_EV_OLD_DEADLINE, 0, LIFE_RUNNING, LIFE_OLD_STOPS, OLD_KILL, 0, 1000 },
+	};
+	/* Compose has copied everything. */
+	static const struct scene restart_before_the_signal[] = {
+		LINGERS_AFTER(LIFE_EV_CHANGED),
+		{ 3, LIFE_EV_RESTART, 0, LIFE_RUNNING, LIFE_OLD_LINGERS, PART, 0, LIFE_LINGER_MS },
+		{ 4, LIFE_EV_SPAWNED, 0, LIFE_RUNNING, LIFE_OLD_LINGERS, 0, 0, 0 },
+		{ 53, LIFE_EV_OLD_DEADLINE, 0, LIFE_RUNNING, LIFE_OLD_STOPS, OLD_STOP, 0, 5000 },
+	};
+
+	(void)state;
+	assert_false(act_out(&diverting_and_parting, restart, COUNT(restart)).lingers);
+	assert_true(
+	    act_out(&diverting_and_parting, quiet_before_the_signal, COUNT(quiet_before_the_signal))
+		.beside);
+	(void)act_out(
+	    &diverting_and_parting, quiet_after_the_signal, COUNT(quiet_after_the_signal));
+	(void)act_out(
+	    &diverting_and_parting, restart_before_the_signal, COUNT(restart_before_the_signal));
+}
+
+static void
+without_a_timeout_lingering_ends_all_the_same(void **state)
+{
+	static const struct life_policy one = { .diverts = true };
+	static const struct life_policy two = { .diverts = true, .parts = true };
+	static const struct scene server[] = {
+		LINGERS_AFTER(LIFE_EV_RESTART),
+		{ 52, LIFE_EV_DEADLINE, 0, LIFE_RESTARTING, LIFE_OLD_NONE,
+		    LIFE_SIGNAL | LIFE_DISARM, 0, 0 },
+	};
+	static const struct scene predecessor[] = {
+		PARTED_LINGERING,
+		{ 52, LIFE_EV_OLD_DEADLINE, 0, LIFE_RUNNING, LIFE_OLD_STOPS,
+		    LIFE_OLD_SIGNAL | LIFE_OLD_DISARM, 0, 0 },
+		OLD_LEAVES_AT(90000, LIFE_RUNNING),
+	};
+
+	(void)state;
+	(void)act_out(&one, server, COUNT(server));
+	(void)act_out(&two, predecessor, COUNT(predecessor));
+}
+
+static void
+a_server_that_ends_while_it_lingers_is_replaced_all_the_same(void **state)
+{
+	static const struct scene restart[] = {
+		LINGERS_AFTER(LIFE_EV_RESTART),
+		{ 3, LIFE_EV_EXITED, 1, LIFE_CLEARING, LIFE_OLD_NONE, CLEAR, 1000, 0 },
+		{ 1003, LIFE_EV_DEADLINE, 0, LIFE_CLEARING, LIFE_OLD_NONE, LIFE_KILL | LIFE_ARM,
+		    1000, 0 },
+		{ 1004, LIFE_EV_GONE, 0, LIFE_RUNNING, LIFE_OLD_NONE, SPAWN, 0, 0 },
+	};
+	static const struct scene change[] = {
+		LINGERS_AFTER(LIFE_EV_CHANGED),
+		{ 3, LIFE_EV_EXITED, 1, LIFE_CLEARING, LIFE_OLD_NONE, CLEAR, 1000, 0 },
+		{ 4, LIFE_EV_GONE, 0, LIFE_SETTLING, LIFE_OLD_NONE, LIFE_DISARM, 0, 0 },
+		{ 40, LIFE_EV_QUIET, 0, LIFE_RUNNING, LIFE_OLD_NONE, SPAWN, 0, 0 },
+	};
+	static const struct scene predecessor[] = {
+		PARTED_LINGERING,
+		OLD_LEAVES_AT(4, LIFE_RUNNING),
+		{ 52, LIFE_EV_OLD_DEADLINE, 0, LIFE_RUNNING, LIFE_OLD_NONE, 0, 0, 0 },
+	};
+	struct lifecycle life = act_out(&diverting, restart, COUNT(restart));
+
+	(void)state;
+	assert_int_equal(life.exit_code, 1);
+	assert_int_equal(life.restarts, 0);
+	assert_false(life.lingers);
+	assert_false(act_out(&diverting_and_parting, change, COUNT(change)).beside);
+	(void)act_out(&diverting_and_parting, predecessor, COUNT(predecessor));
+}
+
+/* Neither the lingering nor a drain is waited for: what would come is diverted already. */
+static void
+a_stop_while_a_server_lingers_is_passed_on_at_once(void **state)
+{
+	static const struct scene server[] = {
+		LINGERS_AFTER(LIFE_EV_RESTART),
+		{ 3, LIFE_EV_STOP, 0, LIFE_STOPPING, LIFE_OLD_NONE, LIFE_SIGNAL | LIFE_ARM, 3000,
+		    0 },
+		{ 3003, LIFE_EV_DEADLINE, 0, LIFE_STOPPING, LIFE_OLD_NONE, LIFE_KILL | LIFE_ARM,
+		    1000, 0 },
+		{ 3004, LIFE_EV_EXITED, 137, LIFE_ENDING, LIFE_OLD_NONE, SWEEP, 1000, 0 },
+	};
+	static const struct scene before_it_is_quiet[] = {
+		LINGERS_AFTER(LIFE_EV_CHANGED),
+		{ 3, LIFE_EV_STOP, 0, LIFE_STOPPING, LIFE_OLD_NONE, LIFE_SIGNAL | LIFE_ARM, 3000,
+		    0 },
+		{ 40, LIFE_EV_QUIET, 0, LIFE_STOPPING, LIFE_OLD_NONE, 0, 0, 0 },
+		{ 41, LIFE_EV_EXITED, 0, LIFE_ENDING, LIFE_OLD_NONE, SWEEP, 1000, 0 },
+	};
+	/* Only the one that serves drains. */
+	static const struct scene predecessor[] = {
+		PARTED_LINGERING,
+		{ 4, LIFE_EV_STOP, 0, LIFE_DRAINING, LIFE_OLD_STOPS, LIFE_ARM | OLD_STOP, 2000,
+		    3000 },
+		{ 3004, LIFE_EV_OLD_DEADLINE, 0, LIFE_DRAINING, LIFE_OLD_STOPS, OLD_KILL, 0, 1000 },
+	};
+
+	(void)state;
+	assert_int_equal(act_out(&diverting, server, COUNT(server)).exit_code, 137);
+	assert_int_equal(
+	    act_out(&diverting_and_parting, before_it_is_quiet, COUNT(before_it_is_quiet))
+		.exit_code,
+	    0);
+	(void)act_out(&diverting_and_parting, predecessor, COUNT(predecessor));
+}
+
+static void
+a_change_while_a_server_lingers_has_to_settle_too(void **state)
+{
+	/* Its timeout stays that of the restart. */
+	static const struct scene after_a_restart[] = {
+		LINGERS_AFTER(LIFE_EV_RESTART),
+		{ 3, LIFE_EV_CHANGED, 0, LIFE_RESTARTING, LIFE_OLD_NONE, 0, 0, 0 },
+		{ 52, LIFE_EV_DEADLINE, 0, LIFE_RESTARTING, LIFE_OLD_NONE, LIFE_SIGNAL | LIFE_ARM,
+		    4000, 0 },
+		{ 53, LIFE_EV_EXITED, 0, LIFE_CLEARING, LIFE_OLD_NONE, CLEAR, 1000, 0 },
+		{ 54, LIFE_EV_GONE, 0, LIFE_SETTLING, LIFE_OLD_NONE, LIFE_DISARM, 0, 0 },
+		{ 60, LIFE_EV_QUIET, 0, LIFE_RUNNING, LIFE_OLD_NONE, SPAWN, 0, 0 },
+	};
+	static const struct scene after_a_change[] = {
+		LINGERS_AFTER(LIFE_EV_CHANGED),
+		{ 3, LIFE_EV_CHANGED, 0, LIFE_RESTARTING, LIFE_OLD_NONE, 0, 0, 0 },
+		{ 40, LIFE_EV_QUIET, 0, LIFE_RUNNING, LIFE_OLD_LINGERS, PART, 0, LIFE_LINGER_MS },
+	};
+
+	(void)state;
+	(void)act_out(&diverting, after_a_restart, COUNT(after_a_restart));
+	(void)act_out(&diverting_and_parting, after_a_change, COUNT(after_a_change));
+}
+
+/* What comes anew is for the next one already, and two are enough. */
+static void
+nobody_lingers_beside_a_predecessor(void **state)
+{
+	static const struct scene change[] = {
+		PARTED_LINGERING,
+		{ 10, LIFE_EV_CHANGED, 0, LIFE_RESTARTING, LIFE_OLD_LINGERS, LIFE_SIGNAL | LIFE_ARM,
+		    5000, 0 },
+		{ 40, LIFE_EV_QUIET, 0, LIFE_RESTARTING, LIFE_OLD_LINGERS, 0, 0, 0 },
+		/* As the last wish says. */
+		{ 52, LIFE_EV_OLD_DEADLINE, 0, LIFE_RESTARTING, LIFE_OLD_STOPS, OLD_STOP, 0, 5000 },
+		{ 60, LIFE_EV_OLD_EXITED, 0, LIFE_RESTARTING, LIFE_OLD_CLEARS, OLD_CLEAR, 0, 1000 },
+		{ 61, LIFE_EV_OLD_GONE, 0, LIFE_RUNNING, LIFE_OLD_STOPS, PART, 0, 5000 },
+	};
+	static const struct scene restart[] = {
+		PARTED_LINGERING,
+		{ 10, LIFE_EV_RESTART, 0, LIFE_RESTARTING, LIFE_OLD_LINGERS, LIFE_SIGNAL | LIFE_ARM,
+		    4000, 0 },
+		{ 11, LIFE_EV_EXITED, 0, LIFE_CLEARING, LIFE_OLD_LINGERS, CLEAR, 1000, 0 },
+		{ 12, LIFE_EV_GONE, 0, LIFE_RUNNING, LIFE_OLD_LINGERS, SPAWN, 0, 0 },
+	};
+	static const struct scene while_it_clears[] = {
+		PARTED_LINGERING,
+		{ 10, LIFE_EV_OLD_EXITED, 0, LIFE_RUNNING, LIFE_OLD_CLEARS, OLD_CLEAR, 0, 1000 },
+		{ 11, LIFE_EV_CHANGED, 0, LIFE_RESTARTING, LIFE_OLD_CLEARS, LIFE_SIGNAL | LIFE_ARM,
+		    5000, 0 },
+	};
+
+	(void)state;
+	(void)act_out(&diverting_and_parting, change, COUNT(change));
+	(void)act_out(&diverting_and_parting, restart, COUNT(restart));
+	(void)act_out(&diverting_and_parting, while_it_clears, COUNT(while_it_clears));
+}
+
+static void
+a_server_that_hangs_or_crashes_is_not_diverted_from(void **state)
+{
+	static const struct scene hang[] = {
+		{ 2, LIFE_EV_UNHEALTHY, 0, LIFE_RESTARTING, LIFE_OLD_NONE, LIFE_SIGNAL | LIFE_ARM,
+		    4000, 0 },
+		{ 3, LIFE_EV_CHANGED, 0, LIFE_RESTARTING, LIFE_OLD_NONE, 0, 0, 0 },
+	};
+	static const struct scene crash[] = {
+		{ 2, LIFE_EV_EXITED, 1, LIFE_CLEARING, LIFE_OLD_NONE, CLEAR, 1000, 0 },
+		{ 3, LIFE_EV_GONE, 0, LIFE_WAITING, LIFE_OLD_NONE, LIFE_DISARM, 0, 0 },
+		{ 4, LIFE_EV_RESTART, 0, LIFE_RUNNING, LIFE_OLD_NONE, SPAWN, 0, 0 },
+	};
+	static const struct scene stop[] = {
+		{ 2, LIFE_EV_STOP, 0, LIFE_DRAINING, LIFE_OLD_NONE, LIFE_ARM, 2000, 0 },
+		{ 3, LIFE_EV_STOP, 0, LIFE_STOPPING, LIFE_OLD_NONE, LIFE_SIGNAL | LIFE_ARM, 3000,
+		    0 },
+	};
+
+	(void)state;
+	(void)act_out(&diverting, hang, COUNT(hang));
+	(void)act_out(&diverting_and_parting, crash, COUNT(crash));
+	(void)act_out(&diverting, stop, COUNT(stop));
+}
+
+/* It fails while the last one has not even been asked to stop. */
+static void
+a_server_that_fails_beside_one_that_lingers_is_retried_without_it(void **state)
+{
+	static const struct scene scenes[] = {
+		PARTED_LINGERING,
+		{ 20, LIFE_EV_EXITED, 1, LIFE_CLEARING, LIFE_OLD_LINGERS, CLEAR, 1000, 0 },
+		{ 21, LIFE_EV_GONE, 0, LIFE_SETTLING, LIFE_OLD_LINGERS, LIFE_DISARM, 0, 0 },
+		{ 52, LIFE_EV_OLD_DEADLINE, 0, LIFE_SETTLING, LIFE_OLD_STOPS, OLD_STOP, 0, 4000 },
+		{ 60, LIFE_EV_OLD_EXITED, 0, LIFE_SETTLING, LIFE_OLD_CLEARS, OLD_CLEAR, 0, 1000 },
+		{ 61, LIFE_EV_OLD_GONE, 0, LIFE_RUNNING, LIFE_OLD_NONE, SPAWN | LIFE_OLD_DISARM, 0,
+		    0 },
+		{ 62, LIFE_EV_SPAWNED, 0, LIFE_RUNNING, LIFE_OLD_NONE, 0, 0, 0 },
+		/* That was why: from now on it lingers in its place. */
+		{ 3062, LIFE_EV_RESTART, 0, LIFE_RESTARTING, LIFE_OLD_NONE, DIVERT, LIFE_LINGER_MS,
+		    0 },
+		{ 3063, LIFE_EV_QUIET, 0, LIFE_RESTARTING, LIFE_OLD_NONE, 0, 0, 0 },
+		{ 3112, LIFE_EV_DEADLINE, 0, LIFE_RESTARTING, LIFE_OLD_NONE, LIFE_SIGNAL | LIFE_ARM,
+		    4000, 0 },
+	};
+
+	(void)state;
+	assert_true(act_out(&diverting_and_parting, scenes, COUNT(scenes)).beside_fails);
+}
+
+/* The successor has a door of its own; without one all is as it is for the others. */
+static void
+a_server_whose_successor_is_awaited_is_not_diverted_from(void **state)
+{
+	static const struct scene ready[] = {
+		OVERLAPS,
+		{ 700, LIFE_EV_NEXT_READY, 0, LIFE_RUNNING, LIFE_OLD_LINGERS, PROMOTE, 0,
+		    LIFE_LINGER_MS },
+		{ 750, LIFE_EV_OLD_DEADLINE, 0, LIFE_RUNNING, LIFE_OLD_STOPS, OLD_STOP, 0, 4000 },
+	};
+	static const struct scene change[] = {
+		{ 2, LIFE_EV_CHANGED, 0, LIFE_OVERLAPPING, LIFE_OLD_NONE, 0, 0, 0 },
+	};
+	static const struct scene one_after_the_other[] = {
+		{ 40, LIFE_EV_QUIET, 0, LIFE_RESTARTING, LIFE_OLD_NONE, DIVERT, LIFE_LINGER_MS, 0 },
+		{ 90, LIFE_EV_DEADLINE, 0, LIFE_RESTARTING, LIFE_OLD_NONE, LIFE_SIGNAL | LIFE_ARM,
+		    5000, 0 },
+	};
+	static const struct scene parts[] = {
+		{ 40, LIFE_EV_QUIET, 0, LIFE_RUNNING, LIFE_OLD_LINGERS, PART | LIFE_DIVERT, 0,
+		    LIFE_LINGER_MS },
+		{ 90, LIFE_EV_OLD_DEADLINE, 0, LIFE_RUNNING, LIFE_OLD_STOPS, OLD_STOP, 0, 5000 },
+	};
+	struct life_policy policy = overlapping;
+	struct lifecycle life;
+
+	(void)state;
+	policy.diverts = true;
+	(void)act_out(&policy, ready, COUNT(ready));
+	life = act_out(&policy, change, COUNT(change));
+	life.policy.overlaps = false;
+	go_on(&life, one_after_the_other, COUNT(one_after_the_other));
+	life = act_out(&policy, change, COUNT(change));
+	life.policy.overlaps = false;
+	life.policy.parts = true;
+	go_on(&life, parts, COUNT(parts));
+}
+
+/* The socket may be lost, or found to be all that they share, meanwhile. */
+static void
+one_that_lingers_does_so_to_the_end_whatever_is_allowed(void **state)
+{
+	static const struct scene change[] = { LINGERS_AFTER(LIFE_EV_CHANGED) };
+	static const struct scene signalled[] = {
+		{ 52, LIFE_EV_DEADLINE, 0, LIFE_RESTARTING, LIFE_OLD_NONE, LIFE_SIGNAL | LIFE_ARM,
+		    5000, 0 },
+	};
+	static const struct scene parted[] = {
+		{ 40, LIFE_EV_QUIET, 0, LIFE_RUNNING, LIFE_OLD_LINGERS, PART, 0, LIFE_LINGER_MS },
+	};
+	struct lifecycle life = act_out(&diverting, change, COUNT(change));
+
+	(void)state;
+	life.policy.diverts = false;
+	go_on(&life, signalled, COUNT(signalled));
+	life = act_out(&diverting, change, COUNT(change));
+	life.policy.diverts = false;
+	life.policy.parts = true;
+	go_on(&life, parted, COUNT(parted));
+}
+
+static void
+a_newer_server_than_the_last_successor_has_not_failed(void **state)
+{
+	static const struct scene fails[] = {
+		OVERLAPS,
+		{ 300, LIFE_EV_NEXT_ENDED, 1, LIFE_RUNNING, LIFE_OLD_CLEARS,
+		    LIFE_DISMISS | LIFE_DISARM | OLD_CLEAR, 0, 1000 },
+		{ 301, LIFE_EV_OLD_GONE, 0, LIFE_RUNNING, LIFE_OLD_NONE, LIFE_OLD_DISARM, 0, 0 },
+		{ 400, LIFE_EV_EXITED, 1, LIFE_CLEARING, LIFE_OLD_NONE, CLEAR, 1000, 0 },
+		{ 401, LIFE_EV_GONE, 0, LIFE_WAITING, LIFE_OLD_NONE, LIFE_DISARM, 0, 0 },
+	};
+	static const struct scene restart[] = {
+		{ 500, LIFE_EV_RESTART, 0, LIFE_RUNNING, LIFE_OLD_NONE, SPAWN, 0, 0 },
+	};
+	struct lifecycle life = act_out(&overlapping, fails, COUNT(fails));
+
+	(void)state;
+	assert_true(life.next_failed);
+	go_on(&life, restart, COUNT(restart));
+	assert_false(life.next_failed);
+}
+
 /* ---- every state that can be reached ---- */
 
 /* What the world around a lifecycle is in: which servers are there, will a deadline come? */
@@ -2292,9 +2719,10 @@ struct world {
 	struct lifecycle life;
 	enum server server, old, next;
 	bool signalled, old_signalled; /* told to stop */
+	bool diverted;                 /* what comes anew is not for it any more */
 	bool armed, old_armed;
 	bool quit;
-	bool flips;          /* policy.parts and policy.overlaps change */
+	bool flips;          /* policy.diverts, policy.parts and policy.overlaps change */
 	bool moving;         /* CHANGED was said, QUIET not yet */
 	bool unsettled;      /* the same, and nobody has asked for a restart since */
 	bool unserved;       /* CHANGED or RESTART was said, and no server was started since */
@@ -2410,6 +2838,7 @@ normalise(struct world *world)
 		world->timeout_ms = 0;
 	if (world->server == SERVER_NONE)
 		world->signalled = false;
+	world->diverted = world->diverted && life->lingers;
 	if (is_ending(life)) {
 		world->moving = world->unsettled = world->unserved = false;
 		life->beside = life->beside_works = life->beside_fails = false;
@@ -2428,6 +2857,10 @@ normalise_more(struct world *world)
 {
 	struct lifecycle *life = &world->life;
 
+	/* It is asked for a server that serves; check_diverting() looks at both everywhere. */
+	if (world->server != SERVER_ALIVE ||
+	    (life->state != LIFE_RUNNING && life->state != LIFE_OVERLAPPING))
+		life->policy.diverts = false;
 	life->exit_code = life->exit_code != 0;
 	life->next_failed = false;
 	if (life->refusals > 1)
@@ -2445,17 +2878,19 @@ same(const struct world *a, const struct world *b)
 
 	return a->server == b->server && a->old == b->old && a->next == b->next &&
 	       a->signalled == b->signalled && a->old_signalled == b->old_signalled &&
-	       a->armed == b->armed && a->old_armed == b->old_armed && a->quit == b->quit &&
-	       a->timeout_ms == b->timeout_ms && a->old_timeout_ms == b->old_timeout_ms &&
-	       a->moving == b->moving && a->unsettled == b->unsettled &&
-	       a->unserved == b->unserved && x->policy.parts == y->policy.parts &&
-	       x->policy.overlaps == y->policy.overlaps && x->unsettled == y->unsettled &&
-	       x->failed == y->failed && x->state == y->state && x->exit_code == y->exit_code &&
-	       x->started == y->started && x->killed == y->killed && x->unhealthy == y->unhealthy &&
-	       x->beside == y->beside && x->beside_works == y->beside_works &&
-	       x->beside_fails == y->beside_fails && x->alone == y->alone &&
-	       x->retried == y->retried && x->next == y->next && x->next_failed == y->next_failed &&
-	       x->old == y->old && x->old_killed == y->old_killed && x->restarts == y->restarts &&
+	       a->diverted == b->diverted && x->policy.diverts == y->policy.diverts &&
+	       x->lingers == y->lingers && a->armed == b->armed && a->old_armed == b->old_armed &&
+	       a->quit == b->quit && a->timeout_ms == b->timeout_ms &&
+	       a->old_timeout_ms == b->old_timeout_ms && a->moving == b->moving &&
+	       a->unsettled == b->unsettled && a->unserved == b->unserved &&
+	       x->policy.parts == y->policy.parts && x->policy.overlaps == y->policy.overlaps &&
+	       x->unsettled == y->unsettled && x->failed == y->failed && x->state == y->state &&
+	       x->exit_code == y->exit_code && x->started == y->started && x->killed == y->killed &&
+	       x->unhealthy == y->unhealthy && x->beside == y->beside &&
+	       x->beside_works == y->beside_works && x->beside_fails == y->beside_fails &&
+	       x->alone == y->alone && x->retried == y->retried && x->next == y->next &&
+	       x->next_failed == y->next_failed && x->old == y->old &&
+	       x->old_killed == y->old_killed && x->restarts == y->restarts &&
 	       x->refusals == y->refusals && x->delay_ms == y->delay_ms &&
 	       x->timeout_ms == y->timeout_ms;
 }
@@ -2481,7 +2916,8 @@ hash(const struct world *world)
 		    (unsigned)life->alone << 5 | (unsigned)life->retried << 4 |
 		    (unsigned)life->next_failed << 3 | (unsigned)life->old_killed << 2 |
 		    (unsigned)life->started << 1 | (unsigned)world->moving,
-		(unsigned)world->armed << 3 | (unsigned)world->old_armed << 2 |
+		(unsigned)life->policy.diverts << 5 | (unsigned)life->lingers << 4 |
+		    (unsigned)world->armed << 3 | (unsigned)world->old_armed << 2 |
 		    (unsigned)world->unserved << 1 | (unsigned)world->old_signalled,
 	};
 	uint64_t sum = UINT64_C(14695981039346656037);
@@ -2498,10 +2934,11 @@ said(const struct world *before, enum life_event event, const struct world *afte
 	static char row[256];
 
 	(void)snprintf(row, sizeof row,
-	    "%s -> %s by %s (old %d -> %d, next %d -> %d, alone %d, parts %d, overlaps %d)",
+	    "%s -> %s by %s (old %d -> %d, next %d -> %d, alone %d, lingers %d, diverts %d, parts %d, overlaps %d)",
 	    life_state_name(before->life.state), life_state_name(after->life.state),
 	    event_names[event], (int)before->life.old, (int)after->life.old, (int)before->life.next,
-	    (int)after->life.next, (int)before->life.alone, (int)after->life.policy.parts,
+	    (int)after->life.next, (int)before->life.alone, (int)before->life.lingers,
+	    (int)after->life.policy.diverts, (int)after->life.policy.parts,
 	    (int)after->life.policy.overlaps);
 	return row;
 }
@@ -2537,7 +2974,7 @@ rename_servers(
 	after->old = after->server == SERVER_ALIVE ? SERVER_ALIVE : SERVER_ENDED;
 	after->old_signalled = after->signalled;
 	after->old_timeout_ms = after->timeout_ms;
-	after->signalled = false;
+	after->signalled = after->diverted = false;
 	after->server = SERVER_NONE;
 	if (renamings == LIFE_PART) {
 		expect_equal(row, after->life.policy.parts, true);
@@ -2546,11 +2983,37 @@ rename_servers(
 		/* One that hangs is waited for, unless somebody wants to have another one at once. */
 		expect_equal(row, before->life.unhealthy && event != LIFE_EV_RESTART, false);
 		expect_equal(row, !!(actions & LIFE_SPAWN), true);
+		/* Only one that nothing comes to any more lingers, and it is not told so twice. */
+		expect_equal(row, after->life.old,
+		    before->life.lingers || actions & LIFE_DIVERT ? LIFE_OLD_LINGERS
+								  : LIFE_OLD_STOPS);
 	} else {
 		expect_equal(row, after->next, SERVER_ALIVE);
 		after->server = SERVER_ALIVE;
 		after->next = SERVER_NONE;
 	}
+#undef row
+}
+
+/* Before all, who is who included: what comes anew waits for the next server. */
+static void
+divert(const struct world *before, enum life_event event, struct world *after, unsigned actions)
+{
+#define row said(before, event, after)
+	if (!(actions & LIFE_DIVERT))
+		return;
+	expect_equal(row, before->life.policy.diverts, true);
+	expect_equal(row, after->server, SERVER_ALIVE);
+	expect_equal(row, after->signalled || after->diverted, false);
+	/* It is the only one: neither what comes anew nor its place is for anybody else yet. */
+	expect_equal(row, after->old == SERVER_NONE && after->next == SERVER_NONE, true);
+	expect_equal(row, before->life.next, false);
+	/* A server that is to be replaced; one that hangs, ended or stops for good is none. */
+	expect_equal(row, before->life.unhealthy || is_ending(&before->life), false);
+	expect_equal(row, event == LIFE_EV_UNHEALTHY || event == LIFE_EV_STOP, false);
+	expect_equal(row,
+	    before->life.state == LIFE_RUNNING || before->life.state == LIFE_OVERLAPPING, true);
+	after->diverted = true;
 #undef row
 }
 
@@ -2591,6 +3054,32 @@ check_actions(const struct world *before, enum life_event event, const struct wo
 	if (before->life.state == LIFE_STOPPING && before->life.unhealthy &&
 	    event == LIFE_EV_EXITED)
 		expect_equal(row, life->exit_code == 0, false);
+
+	/* Not signalled in the same step, but with the next deadline at the latest. */
+	if (actions & LIFE_DIVERT) {
+		expect_equal(row, actions & (LIFE_SIGNAL | LIFE_KILL | LIFE_OLD_SIGNAL), 0);
+		expect_equal(row, !!(actions & LIFE_PART), !life->lingers);
+		expect_equal(
+		    row, actions & LIFE_PART ? step.old_delay_ms : step.delay_ms, LIFE_LINGER_MS);
+	}
+	if (before->life.lingers && event == LIFE_EV_DEADLINE) {
+		expect_equal(row, life->state, LIFE_RESTARTING);
+		expect_equal(
+		    row, actions, LIFE_SIGNAL | (before->timeout_ms > 0 ? LIFE_ARM : LIFE_DISARM));
+		expect_equal(row, step.delay_ms, before->timeout_ms);
+	}
+	if (before->life.lingers && event == LIFE_EV_STOP) {
+		expect_equal(row, life->state, LIFE_STOPPING);
+		expect_equal(row, !!(actions & LIFE_SIGNAL), true);
+		expect_equal(row, step.delay_ms, life->policy.stop_timeout_ms);
+	}
+	if (before->life.old == LIFE_OLD_LINGERS && !before->quit &&
+	    (event == LIFE_EV_OLD_DEADLINE || event == LIFE_EV_STOP))
+		expect_equal(row, !!(actions & LIFE_OLD_SIGNAL), true);
+	/* Nobody else lingers, and nobody who lingers is forgotten. */
+	expect_equal(row, life->lingers,
+	    (actions & LIFE_DIVERT && !(actions & LIFE_PART)) ||
+		(before->life.lingers && !(actions & (LIFE_SIGNAL | LIFE_CLEAR | LIFE_PART))));
 
 	/* Two at most, and two only where that is wanted. */
 	if (actions & LIFE_SPAWN && after->old == SERVER_ALIVE) {
@@ -2639,16 +3128,82 @@ check_actions(const struct world *before, enum life_event event, const struct wo
 	    false);
 
 	if (event == LIFE_EV_NEXT_READY)
-		expect_equal(row, actions & LIFE_PROMOTE && !life->next_failed, true);
-	else if (event == LIFE_EV_NEXT_ENDED || (event == LIFE_EV_DEADLINE && before->life.next))
-		expect_equal(row, actions & LIFE_DISMISS && life->next_failed, true);
-	else if (!(actions & LIFE_PROMOTE) && !is_ending(life))
-		expect_equal(row, life->next_failed, before->life.next_failed);
+		expect_equal(row, !!(actions & LIFE_PROMOTE), true);
+	if (event == LIFE_EV_NEXT_ENDED || (event == LIFE_EV_DEADLINE && before->life.next))
+		expect_equal(row, !!(actions & LIFE_DISMISS), true);
 	/* What was learned is not forgotten. */
 	if (!is_ending(life)) {
 		expect_equal(row, before->life.beside_works && !life->beside_works, false);
 		expect_equal(row, before->life.beside_fails && !life->beside_fails, false);
 	}
+#undef row
+}
+
+static bool
+same_step(struct life_step a, struct life_step b)
+{
+	return a.actions == b.actions && a.delay_ms == b.delay_ms &&
+	       a.old_delay_ms == b.old_delay_ms;
+}
+
+/* Nobody asks for it but the log: said of the last successor until there is a newer server. */
+static void
+check_next_failed(const struct world *before, const struct happening *what)
+{
+	bool fails = what->event == LIFE_EV_NEXT_ENDED ||
+		     (what->event == LIFE_EV_DEADLINE && before->life.next);
+	struct world after[2] = { *before, *before };
+	struct life_step steps[2];
+
+	for (int failed = 0; failed < 2; failed++) {
+		struct lifecycle *life = &after[failed].life;
+		bool is_newer;
+
+		life->next_failed = failed;
+		steps[failed] = lifecycle_step(life, what->event, what->code, what->lived_ms);
+		is_newer = steps[failed].actions & (LIFE_PROMOTE | LIFE_SPAWN);
+		expect_equal(said(before, what->event, &after[failed]), life->next_failed,
+		    fails || (failed && !is_newer));
+		life->next_failed = false;
+	}
+	expect_equal(said(before, what->event, &after[0]),
+	    same_step(steps[0], steps[1]) && same(&after[0], &after[1]), true);
+}
+
+/* To divert is one thing more before the signal: all else is as it is without. */
+static void
+check_diverting(const struct world *before, const struct happening *what)
+{
+#define row said(before, what->event, &with)
+	struct world with = *before, without = *before;
+	struct life_step step, plain;
+	unsigned signal, both = LIFE_PART | LIFE_SPAWN;
+
+	with.life.policy.diverts = true;
+	step = lifecycle_step(&with.life, what->event, what->code, what->lived_ms);
+	without.life.policy.diverts = false;
+	plain = lifecycle_step(&without.life, what->event, what->code, what->lived_ms);
+	expect_equal(row, plain.actions & LIFE_DIVERT, 0);
+	expect_equal(row, without.life.lingers && !before->life.lingers, false);
+	without.life.policy.diverts = true;
+	signal = step.actions & LIFE_PART ? LIFE_OLD_SIGNAL : LIFE_SIGNAL;
+	if (step.actions & LIFE_DIVERT) {
+		expect_equal(row, !!(plain.actions & signal), true);
+		expect_equal(row, step.actions & both, plain.actions & both);
+		if (step.actions & LIFE_PART) {
+			expect_equal(row, without.life.old, LIFE_OLD_STOPS);
+			without.life.old = LIFE_OLD_LINGERS;
+		} else {
+			without.life.lingers = true;
+		}
+	} else {
+		expect_equal(row, same_step(step, plain), true);
+		/* The only one, wanted to be replaced, is not diverted from only if it serves on. */
+		if (before->life.old == LIFE_OLD_NONE && before->life.state == LIFE_RUNNING &&
+		    (what->event == LIFE_EV_RESTART || what->event == LIFE_EV_CHANGED))
+			expect_equal(row, with.life.state, LIFE_OVERLAPPING);
+	}
+	expect_equal(row, same(&with, &without), true);
 #undef row
 }
 
@@ -2662,7 +3217,8 @@ waits_for_exit(const struct world *world)
 		return false;
 	if (life->state == LIFE_STOPPING)
 		return !life->killed && world->timeout_ms == 0;
-	return life->state == LIFE_RESTARTING && (life->killed || world->timeout_ms == 0);
+	return life->state == LIFE_RESTARTING && !life->lingers &&
+	       (life->killed || world->timeout_ms == 0);
 }
 
 /* The lifecycle knows who is there, and nobody hangs. */
@@ -2734,12 +3290,20 @@ check_progress(const struct world *world)
 	} else {
 		expect_equal(name, world->armed || waits_for_exit(world), true);
 	}
+	if (life->lingers) {
+		expect_equal(name, state, LIFE_RESTARTING);
+		expect_equal(name, world->server == SERVER_ALIVE && world->diverted, true);
+		expect_equal(name, world->armed && !life->killed && !life->unhealthy, true);
+		expect_equal(name, life->old, LIFE_OLD_NONE);
+	}
 	if (state == LIFE_RUNNING)
 		expect_equal(name, world->unserved, false);
 	if (state == LIFE_RUNNING || state == LIFE_OVERLAPPING || state == LIFE_DRAINING)
-		expect_equal(name, world->server == SERVER_NONE || world->signalled, false);
+		expect_equal(name,
+		    world->server == SERVER_NONE || world->signalled || world->diverted, false);
 	else if (state == LIFE_STOPPING || state == LIFE_RESTARTING)
-		expect_equal(name, world->server == SERVER_ALIVE && world->signalled, true);
+		expect_equal(
+		    name, world->server == SERVER_ALIVE && world->signalled, !life->lingers);
 	else if (state != LIFE_ENDING && state != LIFE_DONE)
 		expect_equal(name, world->server, SERVER_NONE);
 }
@@ -2823,6 +3387,9 @@ follow(const struct world *before, const struct happening *what)
 	if (what->event == LIFE_EV_RESTART)
 		after.unsettled = false;
 	step = lifecycle_step(&after.life, what->event, what->code, what->lived_ms);
+	check_next_failed(before, what);
+	check_diverting(before, what);
+	divert(before, what->event, &after, step.actions);
 	rename_servers(before, what->event, &after, step.actions);
 	check_actions(before, what->event, &after, step);
 	after.signalled = after.signalled || step.actions & LIFE_SIGNAL;
@@ -2901,6 +3468,7 @@ struct worlds {
 	uint8_t to_end[WORLDS_MAX], to_start[WORLDS_MAX];
 	bool seen[LIFE_N_STATES];
 	bool seen_old[LIFE_OLD_CLEARS + 1];
+	bool seen_lingering;
 };
 
 /* Where it is, or would be. */
@@ -2926,6 +3494,7 @@ add_world(struct worlds *worlds, const struct world *world)
 	*place = (unsigned)worlds->n;
 	worlds->seen[world->life.state] = true;
 	worlds->seen_old[world->life.old] = true;
+	worlds->seen_lingering = worlds->seen_lingering || world->life.lingers;
 }
 
 static size_t
@@ -3070,12 +3639,16 @@ check_wishes(struct worlds *worlds, const struct world *world)
 	}
 }
 
-/* Whether servers may be two is found out while they live. */
+/* Whether the socket is held and servers may be two is found out while they live. */
 static void
 add_flipped_worlds(struct worlds *worlds, const struct world *world)
 {
 	struct world flipped = *world;
 
+	flipped.life.policy.diverts = !flipped.life.policy.diverts;
+	normalise_more(&flipped);
+	add_world(worlds, &flipped);
+	flipped = *world;
 	flipped.life.policy.parts = !flipped.life.policy.parts;
 	add_world(worlds, &flipped);
 	flipped = *world;
@@ -3096,6 +3669,7 @@ explore(const struct life_policy *policy, bool flips, struct worlds *worlds)
 	memset(worlds->to_start, 0, sizeof worlds->to_start);
 	memset(worlds->seen, 0, sizeof worlds->seen);
 	memset(worlds->seen_old, 0, sizeof worlds->seen_old);
+	worlds->seen_lingering = false;
 	add_world(worlds, &first);
 	for (size_t i = 0; i < worlds->n; i++) {
 		const struct world *world = &worlds->all[i];
@@ -3171,8 +3745,19 @@ every_state_that_can_be_reached_keeps_the_rules(void **state)
 		    .restart_delay_max_ms = 80,
 		    .drain_delay_ms = 10,
 		    .waits = true },
+		{ .restart = LIFE_RESTART_NO, .diverts = true },
+		{ .restart = LIFE_RESTART_ON_FAILURE,
+		    .restart_delay_ms = 10,
+		    .restart_delay_max_ms = 80,
+		    .restart_limit = 2,
+		    .drain_delay_ms = 10,
+		    .stop_timeout_ms = 10,
+		    .restart_timeout_ms = 20,
+		    .waits = true,
+		    .change_timeout_ms = 30,
+		    .diverts = true },
 	};
-	/* Which of them let servers be two is up to the moment. */
+	/* Which of them divert or let servers be two is up to the moment. */
 	static const struct life_policy flipping[] = {
 		{ .restart = LIFE_RESTART_NO },
 		{ .restart = LIFE_RESTART_ALWAYS,
@@ -3196,6 +3781,7 @@ every_state_that_can_be_reached_keeps_the_rules(void **state)
 	for (size_t i = 0; i < COUNT(policies); i++) {
 		explore(&policies[i], false, &worlds);
 		expect_equal("old", worlds.seen_old[LIFE_OLD_STOPS], false);
+		expect_equal("lingering", worlds.seen_lingering, policies[i].diverts);
 		for (enum life_state s = 0; s < LIFE_N_STATES; s++)
 			seen[s] = seen[s] || worlds.seen[s];
 	}
@@ -3203,19 +3789,22 @@ every_state_that_can_be_reached_keeps_the_rules(void **state)
 		expect_equal(life_state_name(s), seen[s], s != LIFE_OVERLAPPING);
 	for (size_t i = 0; i < COUNT(flipping); i++) {
 		explore(&flipping[i], true, &worlds);
-		assert_true(worlds.seen[LIFE_OVERLAPPING]);
+		assert_true(worlds.seen[LIFE_OVERLAPPING] && worlds.seen_lingering);
 		for (enum life_old old = 0; old <= LIFE_OLD_CLEARS; old++)
 			expect_equal("old", worlds.seen_old[old], true);
 	}
 }
 
-/* The driver does the actions of a step in the order of their values. */
+/* The driver does the actions of a step in the order of their values, but those from LIFE_PART on first. */
 static void
 what_is_left_is_signalled_before_the_next_server_is_started(void **state)
 {
 	(void)state;
 	assert_true(LIFE_KILL < LIFE_SPAWN);
 	assert_true(LIFE_CLEAR < LIFE_SPAWN);
+	assert_true(LIFE_SPAWN < LIFE_PART && LIFE_QUIT < LIFE_PART && LIFE_PART < LIFE_DIVERT);
+	assert_true(LIFE_PROMOTE < LIFE_OLD_SIGNAL && LIFE_DISMISS < LIFE_OLD_SIGNAL);
+	assert_true(LIFE_PART < LIFE_OLD_SIGNAL);
 }
 
 int
@@ -3307,6 +3896,18 @@ main(void)
 		    a_successor_proves_nothing_about_servers_that_are_started_beside_each_other),
 		cmocka_unit_test(a_change_tells_too_whether_servers_can_live_beside_each_other),
 		cmocka_unit_test(neither_a_retry_nor_a_restart_that_waits_has_a_back_off),
+		cmocka_unit_test(a_server_to_be_replaced_gets_what_is_on_its_way_before_the_signal),
+		cmocka_unit_test(a_predecessor_gets_what_is_on_its_way_before_the_signal),
+		cmocka_unit_test(without_a_timeout_lingering_ends_all_the_same),
+		cmocka_unit_test(a_server_that_ends_while_it_lingers_is_replaced_all_the_same),
+		cmocka_unit_test(a_stop_while_a_server_lingers_is_passed_on_at_once),
+		cmocka_unit_test(a_change_while_a_server_lingers_has_to_settle_too),
+		cmocka_unit_test(nobody_lingers_beside_a_predecessor),
+		cmocka_unit_test(a_server_that_hangs_or_crashes_is_not_diverted_from),
+		cmocka_unit_test(a_server_that_fails_beside_one_that_lingers_is_retried_without_it),
+		cmocka_unit_test(a_server_whose_successor_is_awaited_is_not_diverted_from),
+		cmocka_unit_test(one_that_lingers_does_so_to_the_end_whatever_is_allowed),
+		cmocka_unit_test(a_newer_server_than_the_last_successor_has_not_failed),
 		cmocka_unit_test(every_state_that_can_be_reached_keeps_the_rules),
 		cmocka_unit_test(what_is_left_is_signalled_before_the_next_server_is_started),
 	};
