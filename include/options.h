@@ -73,12 +73,12 @@ struct config {
 	char **command; /* NULL: none */
 	const char *agent_dir, *host;
 	unsigned port;
+	enum config_auto hold_socket;
 	const char *working_dir; /* NULL: unchanged */
 	int stop_signal;         /* 0: as received */
 	uint64_t drain_delay_ms, stop_timeout_ms;
 	bool signal_group;
 	enum life_restart restart;
-	enum config_auto hold_socket;
 	uint64_t restart_delay_ms, restart_delay_max_ms;
 	unsigned restart_limit; /* 0: none */
 	struct code_set success_codes;
@@ -95,13 +95,13 @@ struct config {
 	unsigned health_retries;
 	bool health_restarts; /* on_failure */
 
+	bool watch_overlap, watch_standby;
 	enum config_auto watch;
 	enum config_watch_backend watch_backend;
 	const char *watch_paths; /* NULL: agent_dir; else comma-separated */
 	const char *watch_include, *watch_ignore;
 	uint64_t watch_poll_interval_ms, watch_settle_ms, watch_settle_removed_ms;
 	uint64_t watch_stop_timeout_ms;
-	bool watch_overlap, watch_standby;
 
 	size_t n_env;
 

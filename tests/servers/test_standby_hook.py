@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""src/standby.py in real interpreters: a spare becomes the server at the word, and is then what a cold start would be.
+"""src/standby.py in real interpreters: at the word a spare becomes the server that a cold start would be.
 
 There is no initd here: the test gives the archive, the channel and the notes, and says the word.
 """
@@ -139,7 +139,8 @@ class Project:
         base = PYTHONS[version]
         for path in (self.agent_dir, self.site_packages, self.venv / "bin"):
             path.mkdir(parents=True)
-        (self.venv / "pyvenv.cfg").write_text(f"home = {os.path.dirname(base)}\ninclude-system-site-packages = false\n")
+        (self.venv / "pyvenv.cfg").write_text(
+            f"home = {os.path.dirname(base)}\ninclude-system-site-packages = false\n")
         self.python = self.venv / "bin" / "python"
         self.python.symlink_to(base)
         self.environ = {}
@@ -154,6 +155,11 @@ class Project:
     def library(self, name, text=""):
         """A module that tells in the plain start that it is imported; what it prints in a spare is lost."""
         return self.write(name, f"{text}\nprint('imported', __name__)\n", self.site_packages)
+
+    def script(self, text, name="serve"):
+        path = self.write(f"bin/{name}", text, self.venv)
+        path.chmod(0o755)
+        return path
 
     def begin(self, make, words, **how):
         environ = {**ENVIRONMENT, "AGENT_DIR": str(self.agent_dir), **self.environ, **how.pop("environ", {})}
@@ -253,10 +259,11 @@ report = {
              if name.startswith("__") and name != "__builtins__"},
     "names": sorted(vars(main)),
     "environ": dict(os.environ), "environb": {repr(name): repr(value) for name, value in os.environb.items()},
-    "types": [type(os.environ._data).__name__, type(os.environb._data).__name__, os.environ._data is os.environb._data],
+    "types": [type(os.environ._data).__name__, os.environ._data is os.environb._data],
     "fds": [state(fd) for fd in descriptors], "numbers": descriptors, "cwd": os.getcwd(), "umask": os.umask(0o22),
     "handlers": {number: at(signal.getsignal(number)) for number in signal.valid_signals()},
-    "kernel": [status(name) for name in ("SigBlk", "SigIgn", "SigCgt")], "threads": threading.active_count(), "tasks": len(os.listdir("/proc/self/task")),
+    "kernel": [status(name) for name in ("SigBlk", "SigIgn", "SigCgt")],
+    "threads": threading.active_count(), "tasks": len(os.listdir("/proc/self/task")),
     "meta_path": [at(finder) for finder in sys.meta_path],
     "hooks": len(sys.path_hooks), "importers": [path for path in sys.path_importer_cache if path.startswith("/proc")],
     "zips": list(sys.modules["zipimport"]._zip_directory_cache),
@@ -274,7 +281,8 @@ while frame:
 json.dump(report, open(os.environ["REPORT"], "w"))
 print("warm" if lib.quiet else "cold", sorted(os.environ.get("CHANGED", "")))
 """
-QUIET = "import os\nquiet = os.fstat(1).st_rdev == os.stat(os.devnull).st_rdev\n"     # as standard output is for preloads
+# Where standard output goes while a spare imports.
+QUIET = "import os\nquiet = os.fstat(1).st_rdev == os.stat(os.devnull).st_rdev\n"
 
 
 @pytest.fixture
@@ -289,12 +297,10 @@ def reporting(every):
     project.write("folder/__main__.py", REPORT)
     project.write("elsewhere/deep.py", REPORT)
     (project.agent_dir / "link.py").symlink_to("elsewhere/deep.py")
-    script = project.write("bin/serve", f"#!{project.python} -u\nimport sys\nfrom my_agent import server\nsys.exit(0)\n",
-                           project.venv)
-    script.chmod(0o755)
+    script = project.script(f"#!{project.python} -u\nimport sys\nfrom my_agent import server\nsys.exit(0)\n")
     editable_path(project)
     project.environ["PYTHONDONTWRITEBYTECODE"] = "1"
-    project.script = script
+    project.words = {"PYTHON": str(project.python), "SRC": str(project.agent_dir), "SCRIPT": str(script)}
     return project
 
 
@@ -311,7 +317,7 @@ COMMANDS = {
     "-m module": ["PYTHON", "-u", "-m", "my_agent.server", "a", "-b", "", "ü"],
     "-m package": ["PYTHON", "-m", "my_agent"],
     "-mmodule": ["PYTHON", "-ummy_agent.server", "-m"],
-    "-m, more options": ["PYTHON", "-OO", "-Werror::ImportWarning", "-X", "utf8", "-X", "dev", "-mmy_agent.server", "-m", "x"],
+    "-m, more options": ["PYTHON", "-OO", "-Werror::ImportWarning", "-X", "utf8", "-Xdev", "-mmy_agent.server", "-m", "x"],
     "file": ["PYTHON", "main.py", "a", "-m", "b"],
     "absolute file": ["PYTHON", "-u", "SRC/main.py"],
     "link to a file": ["PYTHON", "link.py"],
@@ -322,8 +328,7 @@ COMMANDS = {
 
 
 def words_of(project, command):
-    return [word.replace("PYTHON", str(project.python)).replace("SRC", str(project.agent_dir))
-            .replace("SCRIPT", str(project.script)) for word in COMMANDS[command]]
+    return [re.sub("PYTHON|SRC|SCRIPT", lambda found: project.words[found[0]], word) for word in COMMANDS[command]]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -355,7 +360,8 @@ def test_a_cold_start_instead_is_one(reporting):
 def test_a_python_found_by_path_and_a_former_pythonpath_stay(reporting):
     other = reporting.root / "other"
     other.mkdir()
-    reporting.environ.update(PATH=f"{reporting.venv}/bin:{os.environ['PATH']}", PYTHONPATH=f"{other}:{reporting.root}")
+    reporting.environ["PATH"] = f"{reporting.venv}/bin:{os.environ['PATH']}"
+    reporting.environ["PYTHONPATH"] = f"{other}:{reporting.root}"
     words = ["python", "-m", "my_agent.server"]
     expected, _, _ = reports(reporting, reporting.plain, words)
     assert expected["prefix"][0] == str(reporting.venv)
@@ -396,10 +402,9 @@ def test_a_server_that_fails_says_the_same(project, text):
 
 # ---- What is imported in advance.
 
-def preloaded(project, names, *words, go={}, **how):
+def preloaded(project, names, *words, **how):
     """Which of these the spare has, when the server begins."""
-    spare = project.spare(*words, **how).warm().go(**go)
-    code, out, err = spare.end()
+    code, out, err = project.warm(*words, **how)
     assert not code and not err, err
     return {name for name in names.split() if f"has {name}\n" in out}
 
@@ -472,7 +477,8 @@ def test_which_files_are_read(own):
     own.write("my_venv/pyvenv.cfg")
     own.write("broken.py", "import lib_broken\n(")
     own.write("big.py", "import lib_big\n" + "#" * (1 << 20))
-    (own.agent_dir / "my_agent/latin.py").write_bytes("# coding: latin-1\nimport lib_my_agent_latin # ü".encode("latin-1"))
+    latin = "# coding: latin-1\nimport lib_my_agent_latin # ü"
+    (own.agent_dir / "my_agent/latin.py").write_bytes(latin.encode("latin-1"))
     (own.agent_dir / "my_agent/fifo.py").unlink()
     os.mkfifo(own.agent_dir / "my_agent/fifo.py")
     for name in ("linked", "link.py"):
@@ -485,9 +491,7 @@ def test_which_files_are_read(own):
 
 def test_the_script_itself_is_read(own):
     own.library("lib.py")
-    script = own.write("bin/serve", f"#!{own.python}\nimport lib\n{TELL}", own.venv)
-    script.chmod(0o755)
-    assert preloaded(own, "lib", script) == {"lib"}
+    assert preloaded(own, "lib", own.script(f"#!{own.python}\nimport lib\n{TELL}")) == {"lib"}
 
 
 def test_a_package_that_is_the_command_is_there_but_not_what_runs(project):
@@ -502,7 +506,7 @@ def test_a_package_that_is_the_command_is_there_but_not_what_runs(project):
 
 
 HARMLESS = {
-    "prints": "import os, sys\nprint('x')\nprint('y', end='', file=sys.stderr)\nsys.stdout.write('z')\nos.write(1, b'w')",
+    "prints": "import os, sys\nprint('x')\nprint('y', end='', file=sys.stderr)\nos.write(1, b'z')\nprint('w', end='')",
     "exits": "import sys\nsys.exit(3)",
     "raises": "raise ValueError('x')",
     "interrupts": "raise KeyboardInterrupt",
@@ -533,8 +537,8 @@ def test_what_an_import_changes_stays_changed(own):
     own.library("lib.py", "import os, signal, sys\nos.environ['LIB'] = '1'\ndel os.environ['GONE']\n"
                 "os.umask(0o27)\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nsignal.signal(signal.SIGINT, print)\n"
                 "sys.path.append('/lib')\nsys.argv.append('lib')\n")
-    own.server("import os, signal, sys, lib\nprint(os.environ['LIB'], os.environb.get(b'GONE'), os.getcwd(), os.umask(0), "
-               "signal.getsignal(15), signal.getsignal(2), sys.path[-1], sys.argv[-1], os.getenv('LIB'), len(sys.argv))\n")
+    own.server("import os, signal, sys, lib\nprint(os.environ['LIB'], os.environb.get(b'GONE'), os.umask(0), "
+               "signal.getsignal(15), signal.getsignal(2), sys.path[-1], sys.argv[-1], len(sys.argv))\n")
     own.environ["GONE"] = "1"
     code, out, err = own.plain()
     assert (code, out.removeprefix("imported lib\n"), err) == own.warm()
@@ -573,7 +577,8 @@ def test_the_word_cuts_preloading_short(project):
     pipe = Pipe(project)
     project.library("lib_a.py", pipe.text)
     project.library("lib_b.py")
-    project.server("import sys\nprint([name for name in sys.modules if name.startswith('lib_')])\nimport lib_a, lib_b\n")
+    project.server("import sys\nprint([name for name in ('lib_a', 'lib_b') if name in sys.modules])\n"
+                   "import lib_a, lib_b\n")
     spare = project.spare()
     spare.says(b"h")
     pipe.wait()
@@ -637,15 +642,11 @@ def pythonpath(project):
     project.environ["PYTHONPATH"] = str(project.agent_dir)
 
 
-def link_in_site_packages(project):
-    (project.site_packages / "project").symlink_to(project.agent_dir / "project")
-
-
 def working_directory(project):
     project.cwd = project.agent_dir
 
 
-WAYS = [editable_path, editable_finder, pythonpath, link_in_site_packages, working_directory]
+WAYS = [editable_path, editable_finder, pythonpath, working_directory]
 
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
@@ -653,19 +654,21 @@ def test_the_project_is_never_imported(project, way):
     project.cwd = project.root
     way(project)
     project.write("project/__init__.py", trap(project))
-    project.write("project/sub.py", trap(project) + "import project, project.other\nfrom project import other\n")
+    project.write("project/sub.py", trap(project) + "import project, project.other, plugged\nfrom project import other\n")
     project.write("project/other.py", trap(project))
     project.library("plugged/__init__.py", "import project.sub\n")
-    project.library("lib.py")
-    main = project.write("main.py", "import os\nimport lib\nimport project.sub\nimport plugged\n"
-                         "import project.other\nprint('done')\n", project.root)
-    words = [project.python, "-c", main.read_text()] if way is not working_directory else [project.python, main]
-    if way is working_directory:
-        main.rename(project.agent_dir / "main.py")
-        words = [project.python, "main.py"]
-    code, out, err = project.warm(*words)
-    assert (code, err) == (0, "")
-    assert out == "imported plugged\ndone\n" if "main.py" in map(str, words) else out.endswith("done\n")
+    code, out, err = project.warm(project.python, "-c", "import project.sub, plugged\nprint('done')\n")
+    assert (code, out, err) == (0, "imported plugged\ndone\n", "")
+    assert not traces(project)
+
+
+def test_a_link_among_the_libraries_is_what_it_points_to(project):
+    project.write("project/__init__.py", trap(project))
+    project.library("lib/__init__.py")
+    for link in ("linked", "lib/linked"):
+        (project.site_packages / link).symlink_to(project.agent_dir / "project")
+    project.server(TELL + "import linked, lib.linked\n")
+    assert preloaded(project, "lib linked lib.linked") == {"lib"}
     assert not traces(project)
 
 
@@ -686,8 +689,9 @@ def test_a_namespace_of_libraries_is_imported_and_one_of_both_is_not(every):
     every.library("both/lib.py")
     every.write("both/project.py", trap(every))
     every.write("ours/project.py", trap(every))
-    every.write("other.py", "import theirs.lib, both.project, both.lib\nfrom both import project, lib\nimport ours.project\n")
-    every.server(TELL + "import theirs.lib, both.project, both.lib, ours.project\nprint(list(both.__path__), ours.__file__)\n")
+    every.write("other.py", "import both.lib\nfrom both import project, lib\nfrom theirs import lib\n")
+    every.server(TELL + "import theirs.lib, both.project, both.lib, ours.project\n"
+                 "print(list(both.__path__), ours.__path__)\n")
     expected = every.plain()[1].splitlines()[-1]
     code, out, err = every.spare().warm().go().end()
     assert (code, err) == (0, "")
@@ -732,12 +736,11 @@ def test_the_projects_module_comes_before_a_library_of_that_name(project, where)
     project.library("lib.py", "import twin\n")
     directory = project.cwd if where == "cwd" else project.agent_dir
     project.write("twin.py", "print('the twin of the project')\n", directory)
-    main = project.write("main.py", "import sys\nprint('twin' in sys.modules)\nimport lib\nprint(lib.twin.__file__)\n",
-                         directory)
+    main = project.write("main.py", "import lib\nprint(lib.twin.__file__)\n", directory)
     project.cwd.mkdir(exist_ok=True)
     words = [project.python, main]
     expected = project.plain(*words)
-    assert "the twin of the project" in expected[1]
+    assert "the twin of the project" in expected[1]         # "imported lib", too: it is left to the server
     assert project.warm(*words) == expected
 
 
@@ -896,12 +899,10 @@ def test_a_change_while_a_library_is_imported_is_seen(project):
 
 def test_a_venv_made_anew_is_the_one_that_is_started(own):
     own.library("lib.py")
-    own.server("import lib, os, sys\nprint(os.readlink('/proc/self/exe'), sys.prefix)\n")
-    copy = own.root / "python"
-    shutil.copy(PYTHONS[own.version], copy)
+    own.server("import lib\n")
     spare = own.spare().warm()
     own.python.unlink()
-    own.write("bin/python", f"#!/bin/sh\nexport WRAPPED=1\nexec {PYTHONS[own.version]} \"$@\"\n", own.venv).chmod(0o755)
+    own.script(f"#!/bin/sh\nWRAPPED=1 exec {PYTHONS[own.version]} \"$@\"\n", "python")
     installed(own)
     own.server("import os\nprint(os.environ['WRAPPED'])\n")
     assert spare.go().end()[1] == "1\n"
@@ -921,8 +922,8 @@ def test_a_cold_start_has_what_the_command_began_with(own):
 def test_the_word_brings_variables_and_takes_some_away(project):
     project.environ.update(GONE="1", CHANGED="before", KEPT="1")
     project.library("lib.py")
-    project.server("import os\nimport lib\nprint({k: os.environb[k] for k in sorted(os.environb) if k.isupper() and "
-                   "k in (b'GONE', b'CHANGED', b'KEPT', b'NEW', b'EMPTY', b'BYTES')}, os.popen('echo $NEW$GONE').read())\n")
+    project.server("import os\nimport lib\nnames = b'BYTES CHANGED EMPTY GONE KEPT NEW'.split()\n"
+                   "print({k: os.environb[k] for k in names if k in os.environb}, os.popen('echo $NEW$GONE').read())\n")
     for stale in (False, True):
         spare = project.spare().warm()
         if stale:
@@ -1099,7 +1100,7 @@ def test_notes_end_at_64_kb(own):
 
 def test_notes_are_not_written_to_another_file(own, notes):
     own.library("lib.py")
-    own.server(f"import os\nos.close({notes.fd})\nfile = os.open('file', os.O_CREAT | os.O_RDWR)\nos.dup2(file, {notes.fd})\n"
+    own.server(f"import os\nfile = os.open('file', os.O_CREAT | os.O_RDWR)\nos.dup2(file, {notes.fd})\n"
                "def f():\n    import lib\nf()\n")
     assert own.warm(notes=notes)[0] == 0
     assert (own.cwd / "file").read_text() == ""
