@@ -97,6 +97,11 @@ wait_for_successor(pid_t pid, uint64_t starts, struct log *log)
 			is_retried = true;
 			starts++;
 		}
+		if (status.starts == starts && *status.successor &&
+		    !is_in_state(&status, "overlapping")) {
+			log_line(log, LOG_ERROR, "the successor failed: %s", status.successor);
+			return EXIT_CODE_UNHEALTHY;
+		}
 		if (status.starts > starts + 1 || is_in_state(&status, "backoff") ||
 		    is_in_state(&status, "waiting") || is_in_state(&status, "ending")) {
 			log_line(log, LOG_ERROR, "%s: %s",

@@ -89,6 +89,10 @@ take_socket(const struct plan *plan, struct listeners *listeners, struct error *
 	    !listener_parse(&address, config->host, config->port))
 		return 0;
 	fd = listeners_take(listeners, &address);
+	/* The kernel lets sockets share an address only with those of the same user: the next server's. */
+	if (fd >= 0 && plan->switches)
+		(void)!fchown(
+		    fd, plan->privs.uid, plan->privs.gid); /* without CAP_CHOWN they do not */
 	if (fd >= 0)
 		return 0;
 	listener_text(&address, text, sizeof text);

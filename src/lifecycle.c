@@ -344,6 +344,7 @@ spawn_next(struct lifecycle *life, uint64_t now_ms)
 	if (!life->policy.overlaps) /* any more */
 		return part_or_ask(life);
 	life->next = true;
+	life->next_failed = false;
 	life->next_started_ms = now_ms;
 	return go_with_deadline(life, LIFE_OVERLAPPING, LIFE_SPAWN_NEXT, LIFE_NEXT_MS);
 }

@@ -121,11 +121,11 @@ set_signal(const char *text, void *field)
 /* No pointers: each would have to be relocated at every start. */
 typedef char choice_name[12];
 
-/* The index of text in a list of names that "" ends. */
+/* The index of text in a list of names. */
 static bool
-set_choice(const char *text, const choice_name *names, void *field)
+set_choice(const char *text, const choice_name *names, unsigned n, void *field)
 {
-	for (unsigned i = 0; *names[i]; i++)
+	for (unsigned i = 0; i < n; i++)
 		if (strcmp(text, names[i]) == 0) {
 			*(unsigned *)field = i;
 			return true;
@@ -133,15 +133,17 @@ set_choice(const char *text, const choice_name *names, void *field)
 	return false;
 }
 
+#define SET_CHOICE(text, names, field)                                                             \
+	set_choice(text, names, sizeof(names) / sizeof((names)[0]), field)
+
 static bool
 set_restart(const char *text, void *field)
 {
 	static const choice_name names[] = { [LIFE_RESTART_NO] = "no",
 		[LIFE_RESTART_ON_FAILURE] = "on-failure",
-		[LIFE_RESTART_ALWAYS] = "always",
-		"" };
+		[LIFE_RESTART_ALWAYS] = "always" };
 
-	return set_choice(text, names, field);
+	return SET_CHOICE(text, names, field);
 }
 
 /* With any host and port: those of the server are not known before all options are. */
@@ -179,10 +181,10 @@ set_host_header(const char *text, void *field)
 static bool
 set_on_failure(const char *text, void *field)
 {
-	static const choice_name names[] = { "report", "restart", "" };
+	static const choice_name names[] = { "report", "restart" };
 	unsigned choice;
 
-	if (!set_choice(text, names, &choice))
+	if (!SET_CHOICE(text, names, &choice))
 		return false;
 	*(bool *)field = choice == 1;
 	return true;
@@ -192,11 +194,11 @@ static bool
 set_auto(const char *text, void *field)
 {
 	static const choice_name names[] = {
-		[CONFIG_AUTO] = "auto", [CONFIG_NO] = "no", [CONFIG_YES] = "yes", ""
+		[CONFIG_AUTO] = "auto", [CONFIG_NO] = "no", [CONFIG_YES] = "yes"
 	};
 	bool yes;
 
-	if (set_choice(text, names, field))
+	if (SET_CHOICE(text, names, field))
 		return true;
 	/* As everywhere else: on, true, 1. */
 	if (!parse_bool(text, &yes))
@@ -220,10 +222,9 @@ set_backend(const char *text, void *field)
 {
 	static const choice_name names[] = { [CONFIG_WATCH_BACKEND_AUTO] = "auto",
 		[CONFIG_WATCH_BACKEND_INOTIFY] = "inotify",
-		[CONFIG_WATCH_BACKEND_POLL] = "poll",
-		"" };
+		[CONFIG_WATCH_BACKEND_POLL] = "poll" };
 
-	return set_choice(text, names, field);
+	return SET_CHOICE(text, names, field);
 }
 
 static bool
@@ -232,18 +233,17 @@ set_level(const char *text, void *field)
 	static const choice_name names[] = { [LOG_ERROR] = "error",
 		[LOG_WARN] = "warn",
 		[LOG_INFO] = "info",
-		[LOG_DEBUG] = "debug",
-		"" };
+		[LOG_DEBUG] = "debug" };
 
-	return set_choice(text, names, field);
+	return SET_CHOICE(text, names, field);
 }
 
 static bool
 set_format(const char *text, void *field)
 {
-	static const choice_name names[] = { [LOG_TEXT] = "text", [LOG_JSON] = "json", "" };
+	static const choice_name names[] = { [LOG_TEXT] = "text", [LOG_JSON] = "json" };
 
-	return set_choice(text, names, field);
+	return SET_CHOICE(text, names, field);
 }
 
 enum option_type {
