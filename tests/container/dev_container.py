@@ -16,7 +16,12 @@ AGENT_DIR = "/app/src"
 VERSION = "dev_agent/version.py"
 SERVER = ("uvicorn", "dev_agent.server:app")
 
+USERS = {"root": (), "a user": ("--user", "app")}
 BROKEN = {VERSION: "VERSION = \n"}
+
+
+def mounted(sources):
+    return "--volume", f"{sources}:{AGENT_DIR}"
 
 
 def version(number):
@@ -96,9 +101,10 @@ class Dev:
             return set()
 
     def version(self):
+        """None if nobody answers, or only initd, that there is no server."""
         try:
             return int(self.container.get("/version"))
-        except (OSError, http.client.HTTPException):
+        except (OSError, http.client.HTTPException, AssertionError):
             return None
 
     def answers(self, number):

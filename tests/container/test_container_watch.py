@@ -8,17 +8,15 @@ import time
 
 import pytest
 
-from dev_container import AGENT_DIR, BROKEN, SERVER, VERSION, Dev, version
+from dev_container import AGENT_DIR, BROKEN, SERVER, USERS, VERSION, Dev, mounted, version
 from harness import wait_until
+
+# With a held socket the next server does not wait for the last one: see test_container_hold.py.
+ONE_BY_ONE = ("-o", "server.hold_socket=no")
 
 one_libc = pytest.mark.parametrize("libc", ["musl"], indirect=True)
 
-USERS = {"root": (), "a user": ("--user", "app")}
 any_user = pytest.mark.parametrize("user", USERS.values(), ids=USERS)
-
-
-def mounted(sources):
-    return "--volume", f"{sources}:{AGENT_DIR}"
 
 
 def replace(path, text):
@@ -116,7 +114,7 @@ def test_a_server_that_cannot_even_start_waits_for_its_correction(docker, dev, s
 
 @one_libc
 def test_a_stream_without_end_is_cut_off_after_watch_stop_timeout(docker, dev):
-    agent = Dev.start(docker, dev, command=("-o", "watch.stop_timeout=500ms", *SERVER))
+    agent = Dev.start(docker, dev, command=(*ONE_BY_ONE, "-o", "watch.stop_timeout=500ms", *SERVER))
     with agent.stream() as stream:
         began = time.monotonic()
         agent.copy(version(2))
@@ -130,7 +128,7 @@ def test_a_stream_without_end_is_cut_off_after_watch_stop_timeout(docker, dev):
 @one_libc
 def test_no_process_of_the_old_server_meets_one_of_the_new(docker, dev):
     workers = ("python", "-m", *SERVER, "--workers", "2")
-    agent = Dev.start(docker, dev, command=("-o", "watch.stop_timeout=500ms", *workers))
+    agent = Dev.start(docker, dev, command=(*ONE_BY_ONE, "-o", "watch.stop_timeout=500ms", *workers))
     wait_until(lambda: len(agent.processes()) == 2)
     with agent.stream():    # One of the two workers does not end by itself.
         agent.copy(version(2))
@@ -160,7 +158,8 @@ def test_docker_stop_while_waiting_for_a_correction_ends_with_the_code_of_the_fa
 
 @one_libc
 def test_docker_stop_while_the_old_server_does_not_end_kills_it(docker, dev):
-    agent = Dev.start(docker, dev, command=("-o", "watch.stop_timeout=1h", "-o", "server.stop_timeout=500ms", *SERVER))
+    agent = Dev.start(docker, dev, command=(*ONE_BY_ONE, "-o", "watch.stop_timeout=1h", "-o",
+                                            "server.stop_timeout=500ms", *SERVER))
     with agent.stream():
         agent.copy(version(2))
         wait_until(lambda: agent.container.status()["state"] == "restarting")
@@ -172,7 +171,7 @@ def test_docker_stop_while_the_old_server_does_not_end_kills_it(docker, dev):
 def test_docker_stop_while_the_old_servers_group_does_not_end_kills_it(docker, dev):
     # What ignores SIGTERM survives the server for a second.
     with_orphan = f'(trap "" TERM; exec sleep 1h) & exec {" ".join(SERVER)}'
-    agent = Dev.start(docker, dev, command=("-o", "watch.enabled=yes", "sh", "-c", with_orphan))
+    agent = Dev.start(docker, dev, command=(*ONE_BY_ONE, "-o", "watch.enabled=yes", "sh", "-c", with_orphan))
     agent.copy(version(2))
     # It is adopted when the server has ended; the pid of what is left is another one.
     wait_until(lambda: [name_of(pid) for pid in agent.children()] == ["sleep"])
@@ -181,7 +180,7 @@ def test_docker_stop_while_the_old_servers_group_does_not_end_kills_it(docker, d
 
 @one_libc
 def test_docker_stop_while_files_still_change_ends_with_the_code_of_the_old_server(docker, dev):
-    agent = Dev.start(docker, dev, command=("-o", "watch.settle=10s", *SERVER))
+    agent = Dev.start(docker, dev, command=(*ONE_BY_ONE, "-o", "watch.settle=10s", *SERVER))
     agent.copy(version(2))
     wait_until(lambda: not agent.children())
     assert agent.container.status()["state"] == "restarting"
