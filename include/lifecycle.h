@@ -138,7 +138,8 @@ enum {
 	LIFE_GRACE_MS = 1000,       /* for what a server leaves behind, and after a SIGKILL */
 	LIFE_REFUSALS_MAX = 5,      /* so often it is tried again; then exit code 71 */
 	LIFE_NEXT_MS = 60 * 1000,   /* a successor that is not ready by then never will be */
-	LIFE_LINGER_MS = 50, /* for what is on its way to a server when others go to the next one */
+	LIFE_LINGER_MS =
+	    100, /* for what is on its way to a server when others go to the next one */
 	LIFE_PROOF_MS =
 	    3000, /* who lives so long does not fail for what its predecessor still had */
 };

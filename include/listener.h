@@ -51,6 +51,9 @@ const struct listener *listeners_find(
 int listener_listen(int fd);
 bool listener_listens(int fd);
 
+/* Clients that wait in it to be accepted. */
+unsigned listener_backlog(int fd);
+
 /* How connections are dealt out between a server and its successor at the same address. */
 enum listener_lead {
 	LISTENER_TO_OLD, /* to the first that listened, but for those that are marked */

@@ -18,6 +18,12 @@ bool succession_take_spare(struct supervisor *sv, struct server *server, bool fo
 /* Two servers change their places before anything is done to them. */
 void succession_change_places(struct supervisor *sv, unsigned actions);
 
+/*
+ * What came for a server before others were diverted from it is still to be accepted: look again in
+ * so many ms. 0: it is not, or it takes too long.
+ */
+uint64_t succession_linger_ms(struct supervisor *sv);
+
 /* The part of a step that is for the predecessor. */
 void succession_act_on_old(struct supervisor *sv, const struct life_step *step);
 

@@ -54,6 +54,7 @@ struct succession {
 	bool said_other;     /* that it cannot overlap */
 	struct server next;  /* pid 0: none */
 	struct server old;   /* the same; what is left of it may be in its group */
+	unsigned n_waits;    /* for clients that its predecessor has not accepted yet */
 	bool has_door;       /* next alone gets what initd asks, see hold.h */
 	bool was_ready;      /* the server, before its successor was asked */
 	bool is_going_back;  /* asking the server again, which was ready all the time */

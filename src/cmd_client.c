@@ -85,7 +85,6 @@ wait_for_successor(pid_t pid, uint64_t starts, struct log *log)
 {
 	struct status status;
 	struct error err;
-	bool is_retried = false;
 
 	for (;;) {
 		if (ask(pid, CONTROL_STATUS, &status, &err) < 0) {
@@ -93,10 +92,8 @@ wait_for_successor(pid_t pid, uint64_t starts, struct log *log)
 			return EXIT_CODE_UNHEALTHY;
 		}
 		/* One that failed beside its predecessor is started once more, alone. */
-		if (status.is_retry && !is_retried) {
-			is_retried = true;
-			starts++;
-		}
+		if (status.is_retry && status.starts == starts + 2)
+			status.starts--;
 		if (status.starts == starts && *status.successor &&
 		    !is_in_state(&status, "overlapping")) {
 			log_line(log, LOG_ERROR, "the successor failed: %s", status.successor);

@@ -198,6 +198,10 @@ hold_has_server(struct hold *hold)
 void
 hold_has_none(struct hold *hold, uint64_t delay_ms)
 {
+	/* The server's own listen(2) may have allowed five. */
+	for (unsigned i = 0; i < hold->now.n; i++)
+		if (listener_listens(hold->now.held[i].fd))
+			(void)listener_listen(hold->now.held[i].fd);
 	if (hold->is_open && !hold->is_released)
 		unavailable_begin(&hold->unavailable, &hold->now, delay_ms);
 }
@@ -254,6 +258,15 @@ bool
 hold_is_diverted(const struct hold *hold)
 {
 	return hold->leaving.n > 0;
+}
+
+bool
+hold_is_drained(const struct hold *hold)
+{
+	for (unsigned i = 0; i < hold->leaving.n; i++)
+		if (listener_backlog(hold->leaving.held[i].fd) > 0)
+			return false;
+	return true;
 }
 
 int

@@ -150,6 +150,16 @@ listener_listens(int fd)
 	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &length) == 0 && on;
 }
 
+unsigned
+listener_backlog(int fd)
+{
+	struct tcp_info info = { 0 };
+	socklen_t length = sizeof info;
+
+	/* Of a listening socket it is the length of its queue. */
+	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0 ? info.tcpi_unacked : 0;
+}
+
 /*
  * A program of the group of sockets at one address (SO_REUSEPORT) says which one a connection is
  * for, by their order of listen(2): 0 is the server, 1 its successor. If there is no such one, the

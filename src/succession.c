@@ -40,6 +40,12 @@ way_failure_text(int error)
 	return strerror(error);
 }
 
+enum {
+	LINGER_STEP_MS = 10,
+	LINGER_MAX_MS = 2000,
+	LINGER_LAST_MS = 50, /* from the accept(2) of the last one to its request */
+};
+
 /* What a child does between fork and exec. */
 struct birth {
 	int sock;                      /* for handover.h; -1: none */
@@ -356,7 +362,8 @@ succession_update_policy(struct supervisor *sv)
 	bool binds_other = family && family->binds_other;
 	bool overlaps = sv->spec.config->watch_overlap && holds;
 
-	sv->life.policy.diverts = holds;
+	/* One that does not accept yet would keep who waits for it: its successor shall have them. */
+	sv->life.policy.diverts = holds && (!sv->probing || sv->prober.health.ready);
 	sv->life.policy.parts = family && holds && !binds_other;
 	sv->life.policy.overlaps = overlaps && !binds_other;
 	if (overlaps && binds_other && !succession->said_other)
@@ -365,11 +372,31 @@ succession_update_policy(struct supervisor *sv)
 	succession->said_other = succession->said_other || (overlaps && binds_other);
 }
 
+uint64_t
+succession_linger_ms(struct supervisor *sv)
+{
+	struct succession *succession = sv->succession;
+	bool is_drained = hold_is_drained(&succession->hold);
+
+	if (is_drained && succession->n_waits == 0)
+		return 0;
+	if (is_drained || ++succession->n_waits > LINGER_MAX_MS / LINGER_STEP_MS) {
+		succession->n_waits = 0;
+		return is_drained ? LINGER_LAST_MS : 0;
+	}
+	return LINGER_STEP_MS;
+}
+
 static void
 on_old_deadline(uv_timer_t *timer)
 {
 	struct supervisor *sv = timer->data;
+	uint64_t more_ms = sv->life.old == LIFE_OLD_LINGERS ? succession_linger_ms(sv) : 0;
 
+	if (more_ms > 0) {
+		(void)uv_timer_start(timer, on_old_deadline, more_ms, 0);
+		return;
+	}
 	supervisor_advance(sv, LIFE_EV_OLD_DEADLINE, 0);
 }
 

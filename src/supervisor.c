@@ -324,8 +324,12 @@ static void
 on_deadline(uv_timer_t *timer)
 {
 	struct supervisor *sv = timer->data;
+	uint64_t more_ms = sv->life.lingers ? succession_linger_ms(sv) : 0;
 
-	supervisor_advance(sv, LIFE_EV_DEADLINE, 0);
+	if (more_ms > 0)
+		arm(sv, more_ms);
+	else
+		supervisor_advance(sv, LIFE_EV_DEADLINE, 0);
 }
 
 static void

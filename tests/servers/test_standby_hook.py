@@ -342,16 +342,19 @@ def test_everything_a_server_sees_is_as_after_a_cold_start(reporting, command):
     assert err_of_spare == err
 
 
+def stale(project, **environ):
+    def start(*words):
+        spare = project.spare(*words).warm()
+        project.write("lib.py", QUIET + "#\n", project.site_packages)
+        return spare.go(**environ).end()
+
+    return start
+
+
 def test_a_cold_start_instead_is_one(reporting):
     words = words_of(reporting, "-m module")
     expected, _, err = reports(reporting, reporting.plain, words, CHANGED="a")
-
-    def stale(*words):
-        spare = reporting.spare(*words).warm()
-        reporting.write("lib.py", QUIET + "#\n", reporting.site_packages)
-        return spare.go(CHANGED="a").end()
-
-    report, out, err_of_spare = reports(reporting, stale, words)
+    report, out, err_of_spare = reports(reporting, stale(reporting, CHANGED="a"), words)
     assert out.split()[0] == "cold"
     assert report == expected
     assert err_of_spare == err
@@ -366,9 +369,10 @@ def test_a_python_found_by_path_and_a_former_pythonpath_stay(reporting):
     expected, _, _ = reports(reporting, reporting.plain, words)
     assert expected["prefix"][0] == str(reporting.venv)
     assert expected["path"][1] == str(other)
-    report, out, _ = reports(reporting, reporting.warm, words)
-    assert out.split()[0] == "warm"
-    assert report == expected
+    for start, kind in (reporting.warm, "warm"), (stale(reporting), "cold"):
+        report, out, _ = reports(reporting, start, words)
+        assert out.split()[0] == kind
+        assert report == expected
 
 
 def test_only_the_recorder_and_the_notes_are_left(reporting, notes):
@@ -389,7 +393,15 @@ def test_only_the_recorder_and_the_notes_are_left(reporting, notes):
     "import lib, sys\nsys.exit('words')\n", "import lib\nraise KeyboardInterrupt\n", "import failing\n",
     "import lib\nimport os, signal\nos.kill(os.getpid(), signal.SIGINT)\nprint('still here')\n",
 ], ids=["syntax", "import", "from", "exception", "exit", "exit with words", "interrupt", "library", "SIGINT"])
-def test_a_server_that_fails_says_the_same(project, text):
+def test_a_server_that_fails_says_the_same(own, text):
+    fails_the_same(own, text)
+
+
+def test_a_traceback_is_the_same(every):
+    fails_the_same(every, "import lib\ndef f():\n    lib.missing()\nf()\n")
+
+
+def fails_the_same(project, text):
     project.library("lib.py")
     project.library("failing.py", "import lib\nimport missing_too\n")
     project.server(text)
@@ -491,7 +503,7 @@ def test_which_files_are_read(own):
 
 def test_the_script_itself_is_read(own):
     own.library("lib.py")
-    assert preloaded(own, "lib", own.script(f"#!{own.python}\nimport lib\n{TELL}")) == {"lib"}
+    assert preloaded(own, "lib", own.script(f"#!{own.python}\n{TELL}import lib\n")) == {"lib"}
 
 
 def test_a_package_that_is_the_command_is_there_but_not_what_runs(project):
@@ -499,10 +511,12 @@ def test_a_package_that_is_the_command_is_there_but_not_what_runs(project):
     project.library("lib/run.py", "import lib.used\n" + TELL)
     project.library("lib/used.py")
     project.library("lib/__main__.py", TELL)
+    assert "imported lib\n" not in project.warm(project.python, "-m", "lib")[1]
     project.write("user.py", "import lib.run, lib.__main__\nfrom lib import run, __main__\n")
     assert preloaded(project, "lib lib.__main__", project.python, "-m", "lib") == {"lib"}
     # runpy would warn.
     assert preloaded(project, "lib lib.run", project.python, "-m", "lib.run") == {"lib"}
+    assert preloaded(project, "lib lib.run", project.python, "-umlib.run") == {"lib"}
 
 
 HARMLESS = {
@@ -588,13 +602,14 @@ def test_the_word_cuts_preloading_short(project):
     assert spare.channel.recv(1) == b""
 
 
-def test_a_word_that_comes_at_once_is_heard_in_a_huge_tree(own):
-    for number in range(300):
-        (own.agent_dir / f"directory{number}").mkdir()
+def test_a_word_that_comes_at_once_is_heard_before_the_sources_are_read(own):
+    for number in range(8):
+        own.write(f"big{number}.py", "#" * 1_000_000)
     own.library("lib.py")
-    own.server("import sys\nprint('lib' in sys.modules)\nimport lib\n")
-    spare = own.spare().go()
-    assert spare.end() == (0, "False\nimported lib\n", "")
+    own.server("import sys\nprint('lib' in sys.modules)\nimport lib\nprint(open('/proc/self/io').readline())\n")
+    code, out, err = own.spare().go().end()
+    n_read = int(re.fullmatch(r"False\nimported lib\nrchar: (\d+)\n\n", out)[1])
+    assert (code, err) == (0, "") and n_read < 5_000_000
 
 
 def test_no_more_than_2000_files_are_read(own):
@@ -744,6 +759,20 @@ def test_the_projects_module_comes_before_a_library_of_that_name(project, where)
     assert project.warm(*words) == expected
 
 
+@pytest.mark.parametrize("where", ["cwd", "AGENT_DIR"])
+def test_so_does_one_in_a_directory_that_the_script_puts_first(own, where):
+    own.cwd = own.root / "cwd"
+    own.library("twin.py")
+    own.library("lib.py", "import twin\n")
+    directory = own.cwd if where == "cwd" else own.agent_dir
+    own.write("twin.py", "print('the twin of the project')\n", directory)
+    own.cwd.mkdir(exist_ok=True)
+    script = own.script(f"#!{own.python}\nimport sys\nsys.path.insert(0, {str(directory)!r})\nimport lib\n")
+    expected = own.plain(script)
+    assert "the twin of the project" in expected[1]
+    assert own.warm(script) == expected
+
+
 def test_who_takes_a_refusal_for_a_missing_module_makes_the_start_a_cold_one(project):
     editable_path(project)
     project.write("project.py", trap(project))
@@ -881,6 +910,18 @@ def test_a_change_of_what_is_installed_makes_the_start_a_cold_one(own, change):
 @pytest.mark.parametrize("change", TODAY, ids=lambda change: change.__name__)
 def test_a_change_of_the_project_does_not(own, change):
     assert not is_cold_after(own, change)
+
+
+def test_what_has_come_within_a_tick_of_the_clock_is_found(own):
+    """What Python remembers of a directory, it takes for true while its time is the same."""
+    editable_path(own)
+    own.library("lib.py")
+    own.write("user.py", "import lib\n")
+    spare = own.spare(own.python, "-c", "import lib, new").warm()
+    before = own.agent_dir.stat()
+    own.write("new.py")
+    os.utime(own.agent_dir, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert spare.go().end() == (0, "", "")
 
 
 def test_a_change_while_a_library_is_imported_is_seen(project):
