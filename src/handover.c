@@ -75,8 +75,8 @@ handover_check(bool no_new_privs)
 	return read_yama_scope() > 1 ? -EPERM : 0;
 }
 
-void
-handover_in_child(int sock)
+static int
+install_filter(void)
 {
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
@@ -92,19 +92,24 @@ handover_in_child(int sock)
 	};
 	struct sock_fprog program = { .len = sizeof code / sizeof code[0], .filter = code };
 	const unsigned long flags = SECCOMP_FILTER_FLAG_NEW_LISTENER;
+	int fd = (int)seccomp(
+	    SECCOMP_SET_MODE_FILTER, flags | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, &program);
+
+	if (fd < 0 && errno == EINVAL)
+		fd = (int)seccomp(SECCOMP_SET_MODE_FILTER, flags, &program);
+	return fd < 0 ? -errno : fd;
+}
+
+void
+handover_in_child(int sock)
+{
+	int fd = install_filter(), error = fd < 0 ? -fd : 0;
 	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = { 0 };
 	struct cmsghdr *part = (struct cmsghdr *)control;
-	int fd, error = 0;
 	struct iovec data = { .iov_base = &error, .iov_len = sizeof error };
 	struct msghdr message = { .msg_iov = &data, .msg_iovlen = 1 };
 
-	fd = (int)seccomp(
-	    SECCOMP_SET_MODE_FILTER, flags | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, &program);
-	if (fd < 0 && errno == EINVAL)
-		fd = (int)seccomp(SECCOMP_SET_MODE_FILTER, flags, &program);
-	if (fd < 0) {
-		error = errno;
-	} else {
+	if (fd >= 0) {
 		message.msg_control = control;
 		message.msg_controllen = sizeof control;
 		part->cmsg_level = SOL_SOCKET;

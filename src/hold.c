@@ -340,15 +340,13 @@ hold_close(struct hold *hold)
 {
 	hold_release(hold);
 	hold_forget(hold);
-	while (hold->families) {
-		struct hold_family *family = hold->families;
-
-		family->is_owned = false;
+	for (struct hold_family *family = hold->families, *next; family; family = next) {
+		next = family->next;
 		if (family->filter_fd >= 0)
-			end(family);
-		else
-			forget(family);
+			(void)close(family->filter_fd);
+		free(family);
 	}
+	hold->families = NULL;
 	if (!hold->is_open)
 		return;
 	unavailable_close(&hold->unavailable);

@@ -164,9 +164,9 @@ act(struct supervisor *sv, const struct life_step *step, int *code)
 {
 	enum life_event next = LIFE_N_EVENTS;
 
-	if (step->actions & LIFE_DIVERT)
+	if (sv->succession && step->actions & LIFE_DIVERT)
 		(void)hold_divert(&sv->succession->hold); /* if not, they share it */
-	if (step->actions & (LIFE_PART | LIFE_PROMOTE | LIFE_DISMISS))
+	if (sv->succession && step->actions & (LIFE_PART | LIFE_PROMOTE | LIFE_DISMISS))
 		succession_change_places(sv, step->actions);
 	if (step->actions & LIFE_SIGNAL) {
 		forward(sv, sv->stop_signal);
@@ -186,7 +186,7 @@ act(struct supervisor *sv, const struct life_step *step, int *code)
 		succession_act_on_old(sv, step);
 	if (step->actions & LIFE_SPAWN)
 		next = spawn(sv, code);
-	if (step->actions & LIFE_SPAWN_NEXT)
+	if (sv->succession && step->actions & LIFE_SPAWN_NEXT)
 		next = spawn_next(sv, code);
 	if (step->actions & LIFE_ARM)
 		arm(sv, step->delay_ms);

@@ -59,6 +59,9 @@ TURNS = 4
 FLOOR_INOTIFY = "floor, inotify"
 FLOOR_POLL = "floor, poll 1 s"
 INITD = "initd"
+INITD_APART = "initd, hold_socket=no"
+INITD_OVERLAP = "initd, overlap"
+INITD_STANDBY = "initd, standby"
 INITD_POLL = "initd, poll 1 s"
 INITD_OFF = "initd, not watching"
 STATRELOAD = "uvicorn --reload (StatReload)"
@@ -123,6 +126,7 @@ class Watcher:
     reads_list: bool = False  # of the files, from its stdin
     fixed_server: bool = False  # knows no other server than uvicorn
     has_server: bool = True
+    rest_s: float = 0  # between two edits, for what it does meanwhile
 
     def words(self, tree, server):
         before = [word.format(tree=tree) for word in self.before]
@@ -134,12 +138,15 @@ def initd_watcher(name, initd, *options):
     words = [initd, "-o", "user.name=0", "-o", "server.agent_dir={tree}"]
     for option in options:
         words += ["-o", option]
-    return Watcher(name, (*words, "--"), is_init=True)
+    # A spare Python imports what FastAPI needs.
+    return Watcher(name, (*words, "--"), is_init=True, rest_s=2 if name == INITD_STANDBY else 0)
 
 
 def find_watchers(options, initd):
     """Those that can be run, and for each other one the reason why not."""
-    found = {INITD: initd_watcher(INITD, initd, "watch.enabled=yes")}
+    variants = {INITD: (), INITD_APART: ("server.hold_socket=no",), INITD_OVERLAP: ("watch.overlap=yes",),
+                INITD_STANDBY: ("watch.standby=yes",)}
+    found = {name: initd_watcher(name, initd, "watch.enabled=yes", *words) for name, words in variants.items()}
     skipped = {}
     if options.only_initd:
         return [*found.values()], skipped
@@ -424,12 +431,13 @@ class Latency:
         with running(watcher, self.project.tree, self.server, self.env, self.project.tree):
             if not self.asker.first(self.project.number, START_S):
                 raise RuntimeError(f"{watcher.name}: the server does not answer")
-            time.sleep(WATCHING_S)
+            time.sleep(WATCHING_S + watcher.rest_s)
             for style in styles:
                 edit = self.follow(lambda: self.project.edit(style))
                 self.edits.setdefault((watcher.name, style), []).append(edit)
                 if edit.ms is None:
                     return
+                time.sleep(watcher.rest_s)
             self.batches.setdefault(watcher.name, []).append(self.follow(self.project.batch, AFTERMATH_S))
 
     def take(self, watchers, notes):
@@ -469,6 +477,7 @@ def figures_of(edits):
     return figures | spread([edit.ms for edit in answered]) | {
         "outage": statistics.median(edit.outage_ms for edit in answered),
         "failed": statistics.median(edit.failed for edit in answered),
+        "failed_max": max(edit.failed for edit in answered),
         "samples": [edit.ms for edit in answered],
     }
 
@@ -785,6 +794,21 @@ def latency_limits(figures):
         for name, ratio in ((name, ratio_of(own, edits[name].get(style, {}))) for name in PEERS if name in edits):
             if ratio is not None:
                 yield ratio < 1, f"{style}: {ratio:.2f} of {name}, < 1"
+        yield from held_limits(figures, style)
+
+
+def held_limits(figures, style):
+    edits, start_ms = figures["edits"], figures["floor"]["start"]["median"]
+    held, standby = (edits.get(name, {}).get(style, {}) for name in (INITD, INITD_STANDBY))
+    if "median" in held:
+        beyond = held["median"] - start_ms
+        yield beyond <= 90, f"{style}, held socket: {beyond:.0f} ms beyond a cold start, <= 90"
+    if "median" in standby:
+        yield standby["median"] <= 110, f"{style}, standby: {standby['median']:.0f} ms, <= 110"
+        for name in (STATRELOAD, WATCHFILES):
+            ratio = ratio_of(standby, edits.get(name, {}).get(style, {}))
+            if ratio is not None:
+                yield ratio <= 0.25, f"{style}, standby: {ratio:.2f} of {name}, <= 0.25"
 
 
 def count_limits(figures):
@@ -796,6 +820,10 @@ def count_limits(figures):
             yield own["missed"] == 0, f"{what}: {own['missed']} without an answer, 0"
         else:
             yield False, f"{what}: not measured"
+    for name in (INITD, INITD_OVERLAP, INITD_STANDBY):
+        for style in STYLES:
+            failed = figures["edits"].get(name, {}).get(style, {}).get("failed_max")
+            yield failed == 0, f"{style}, {name}: at most {failed} failed requests, 0"
 
 
 def idle_limits(figures):
