@@ -174,6 +174,8 @@ read_address(pid_t pid, const struct seccomp_data *call, union listener_address 
 
 	if (fd < 0)
 		return false;
+	if (length > sizeof(struct sockaddr_storage))
+		return false; /* the kernel would not have it */
 	if (length > sizeof *address)
 		length = sizeof *address;
 	memset(address, 0, sizeof *address);
@@ -188,15 +190,16 @@ read_address(pid_t pid, const struct seccomp_data *call, union listener_address 
 
 /* The kernel tells the protocol of a socket as this attribute; lsof(8) lives by it. */
 static bool
-is_tcp_socket(pid_t pid, int fd)
+is_tcp_socket(pid_t pid, int fd, bool is_v6)
 {
 	char path[48], name[16] = { 0 };
 
 	(void)snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)pid, fd);
-	return getxattr(path, "system.sockprotoname", name, sizeof name - 1) > 0 &&
-	       (strcmp(name, "TCP") == 0 || strcmp(name, "TCPv6") == 0 ||
-		   strncmp(name, "MPTCP", 5) ==
-		       0); /* what Go listens with; it takes the other for it */
+	if (getxattr(path, "system.sockprotoname", name, sizeof name - 1) <= 0)
+		return false;
+	/* MPTCP is what Go listens with; it takes the other for it. */
+	return strcmp(name, is_v6 ? "TCPv6" : "TCP") == 0 ||
+	       strcmp(name, is_v6 ? "MPTCPv6" : "MPTCP") == 0;
 }
 
 static bool
@@ -221,7 +224,8 @@ handover_take(int filter_fd, struct handover_bind *bind)
 	bind->is_known = !bind->is_shutdown && read_address(bind->pid, &call.data, &bind->address);
 	if (bind->is_known) {
 		bind->port = listener_port(&bind->address);
-		bind->is_tcp = is_tcp_socket(bind->pid, bind->fd);
+		bind->is_tcp =
+		    is_tcp_socket(bind->pid, bind->fd, bind->address.any.sa_family == AF_INET6);
 	}
 	/* If not, another process may have that pid by now, and what was read was its. */
 	return is_still_there(filter_fd, call.id);

@@ -225,9 +225,10 @@ is_shadowed(const struct supervisor *sv)
 static void
 follow_server(struct supervisor *sv, enum life_event event, const struct life_step *step)
 {
+	bool serves = sv->life.state == LIFE_RUNNING || sv->life.state == LIFE_OVERLAPPING;
 	bool is_first = event == LIFE_EV_SPAWNED || event == LIFE_EV_OLD_EXITED;
 
-	if (sv->life.state != LIFE_RUNNING && sv->life.state != LIFE_OVERLAPPING) {
+	if (!serves || (is_first && sv->life.beside && is_shadowed(sv))) {
 		prober_end(&sv->prober);
 	} else if (step->actions & LIFE_PART) {
 		prober_begin(
@@ -241,8 +242,6 @@ follow_server(struct supervisor *sv, enum life_event event, const struct life_st
 			sv->succession->is_going_back = sv->succession->was_ready;
 		if (was_asked == !!(step->actions & LIFE_DISMISS))
 			prober_begin(&sv->prober, sv->life.started_ms);
-	} else if (is_first && sv->life.beside && is_shadowed(sv)) {
-		prober_end(&sv->prober);
 	} else if (event == LIFE_EV_SPAWNED || (is_first && !sv->prober.is_wanted)) {
 		prober_begin(&sv->prober, sv->life.started_ms);
 	}
@@ -665,7 +664,7 @@ decides_first(const struct config *config)
 {
 	return config->watch != CONFIG_NO &&
 	       (config->hold_socket == CONFIG_AUTO || config->watch_standby) &&
-	       access(config->agent_dir, X_OK) == 0;
+	       (config->watch == CONFIG_YES || access(config->agent_dir, X_OK) == 0);
 }
 
 int
