@@ -64,6 +64,7 @@ enum life_action {
 	LIFE_PART = 1 << 8,     /* the server is `old` now, and the place of the server is free */
 	LIFE_PROMOTE = 1 << 9,  /* the server is `old` now, and `next` is the server */
 	LIFE_DISMISS = 1 << 10, /* `next` is `old` now */
+	LIFE_NEW_OLD = LIFE_PART | LIFE_PROMOTE | LIFE_DISMISS,
 	LIFE_SPAWN_NEXT = 1 << 11, /* start the successor; answer with NEXT_ENDED if that fails */
 	LIFE_OLD_SIGNAL =
 	    1 << 12, /* SIGNAL, KILL, CLEAR, ARM (in old_delay_ms) and DISARM for `old` */
@@ -113,7 +114,9 @@ struct lifecycle {
 	bool killed;  /* SIGKILL was sent in this STOPPING, RESTARTING or CLEARING */
 	/* this STOPPING or RESTARTING is for UNHEALTHY: a failure, whatever code it ends with */
 	bool unhealthy;
-	bool lingers;      /* this RESTARTING: the server is not signalled yet */
+	bool lingers; /* this RESTARTING: the server is not signalled yet */
+	bool
+	    crowded; /* the same, because its predecessor is still there: no third way for connections */
 	bool unsettled;    /* CHANGED was said, QUIET not yet: no server is started */
 	bool failed;       /* this CLEARING leads to WAITING */
 	bool beside;       /* the server was started while its predecessor stopped */
@@ -138,6 +141,8 @@ enum {
 	LIFE_GRACE_MS = 1000,       /* for what a server leaves behind, and after a SIGKILL */
 	LIFE_REFUSALS_MAX = 5,      /* so often it is tried again; then exit code 71 */
 	LIFE_NEXT_MS = 60 * 1000,   /* a successor that is not ready by then never will be */
+	LIFE_CROWD_MS =
+	    300, /* for a predecessor to go before its successor is to be replaced, too */
 	LIFE_LINGER_MS =
 	    100, /* for what is on its way to a server when others go to the next one */
 	LIFE_PROOF_MS =

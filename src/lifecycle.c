@@ -147,7 +147,7 @@ static struct life_step
 clear(struct lifecycle *life)
 {
 	life->killed = false;
-	life->lingers = false;
+	life->lingers = life->crowded = false;
 	return go_with_deadline(life, LIFE_CLEARING, LIFE_CLEAR, LIFE_GRACE_MS);
 }
 
@@ -232,7 +232,7 @@ static struct life_step
 ask(struct lifecycle *life, enum life_state state, uint64_t timeout_ms)
 {
 	life->timeout_ms = timeout_ms;
-	life->lingers = false;
+	life->lingers = life->crowded = false;
 	if (timeout_ms == 0)
 		return go(life, state, LIFE_SIGNAL | LIFE_DISARM);
 	return go_with_deadline(life, state, LIFE_SIGNAL, timeout_ms);
@@ -309,7 +309,7 @@ part(struct lifecycle *life, unsigned actions)
 static struct life_step
 part_if_quiet(struct lifecycle *life)
 {
-	if (life->unsettled || !may_part(life))
+	if (life->unsettled || life->crowded || !may_part(life))
 		return stay();
 	return part(life, 0);
 }
@@ -318,8 +318,12 @@ part_if_quiet(struct lifecycle *life)
 static struct life_step
 ask_to_restart(struct lifecycle *life)
 {
-	if (!life->policy.diverts || life->old != LIFE_OLD_NONE)
+	if (!life->policy.diverts)
 		return ask(life, LIFE_RESTARTING, life->timeout_ms);
+	if (life->old != LIFE_OLD_NONE) {
+		life->crowded = true;
+		return go_with_deadline(life, LIFE_RESTARTING, 0, LIFE_CROWD_MS);
+	}
 	life->lingers = true;
 	return go_with_deadline(life, LIFE_RESTARTING, LIFE_DIVERT, LIFE_LINGER_MS);
 }
@@ -636,7 +640,7 @@ in_restarting(struct lifecycle *life, enum life_event event, int code)
 	case LIFE_EV_STOP:
 		return stop_wins(life);
 	case LIFE_EV_DEADLINE:
-		if (life->lingers)
+		if (life->lingers || life->crowded)
 			return ask(life, LIFE_RESTARTING, life->timeout_ms);
 		return life->killed ? stay() : kill_group(life);
 	case LIFE_EV_RESTART:
@@ -650,7 +654,10 @@ in_restarting(struct lifecycle *life, enum life_event event, int code)
 		life->unsettled = false;
 		return part_if_quiet(life);
 	case LIFE_EV_OLD_GONE:
-		return part_if_quiet(life);
+		if (!life->crowded)
+			return part_if_quiet(life);
+		life->crowded = false;
+		return life->unsettled ? ask_to_restart(life) : part_or_ask(life);
 	case LIFE_EV_START:
 	case LIFE_EV_SPAWNED:
 	case LIFE_EV_REFUSED:
@@ -852,7 +859,7 @@ lifecycle_step(struct lifecycle *life, enum life_event event, int code, uint64_t
 		return stay(); /* of nobody */
 	step = step_server(life, event, code, now_ms);
 	/* Whoever becomes `old` in this step is the one that its actions are for. */
-	if (!(step.actions & (LIFE_PART | LIFE_PROMOTE | LIFE_DISMISS))) {
+	if (!(step.actions & LIFE_NEW_OLD)) {
 		step.actions |= old.actions;
 		step.old_delay_ms = old.old_delay_ms;
 	}

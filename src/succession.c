@@ -363,7 +363,8 @@ succession_update_policy(struct supervisor *sv)
 	bool overlaps = sv->spec.config->watch_overlap && holds;
 
 	/* One that does not accept yet would keep who waits for it: its successor shall have them. */
-	sv->life.policy.diverts = holds && (!sv->probing || sv->prober.health.ready);
+	sv->life.policy.diverts =
+	    holds && (!sv->probing || sv->prober.health.ready || hold_is_empty(&succession->hold));
 	sv->life.policy.parts = family && holds && !binds_other;
 	sv->life.policy.overlaps = overlaps && !binds_other;
 	if (overlaps && binds_other && !succession->said_other)

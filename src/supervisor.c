@@ -166,7 +166,7 @@ act(struct supervisor *sv, const struct life_step *step, int *code)
 
 	if (sv->succession && step->actions & LIFE_DIVERT)
 		(void)hold_divert(&sv->succession->hold); /* if not, they share it */
-	if (sv->succession && step->actions & (LIFE_PART | LIFE_PROMOTE | LIFE_DISMISS))
+	if (sv->succession && step->actions & LIFE_NEW_OLD)
 		succession_change_places(sv, step->actions);
 	if (step->actions & LIFE_SIGNAL) {
 		forward(sv, sv->stop_signal);
@@ -291,6 +291,7 @@ supervisor_advance(struct supervisor *sv, enum life_event event, int code)
 	while (event != LIFE_N_EVENTS) {
 		enum life_state before = sv->life.state;
 		enum life_event told = event;
+		enum life_old old = sv->life.old;
 		/* The first clock reading of a process looks for the vDSO; the server need not wait for that. */
 		uint64_t now = event == LIFE_EV_START ? 0 : supervisor_now_ms();
 		struct life_step step;
@@ -298,6 +299,10 @@ supervisor_advance(struct supervisor *sv, enum life_event event, int code)
 		if (sv->succession)
 			succession_update_policy(sv);
 		step = lifecycle_step(&sv->life, event, code, now);
+		/* Its place may be taken again in the same step. */
+		if (old != LIFE_OLD_NONE &&
+		    (sv->life.old == LIFE_OLD_NONE || step.actions & LIFE_NEW_OLD))
+			hold_forget(&sv->succession->hold);
 		if (step.actions & LIFE_PART && before != LIFE_RESTARTING)
 			say_asked(sv, "restarting");
 		else if (before == LIFE_RUNNING && sv->life.state == LIFE_OVERLAPPING)

@@ -188,7 +188,7 @@ def assert_told_and_mended(dev, venv, broken):
     assert "Traceback" in expected
     theirs = "".join(line for line in dev.run.stderr[said:].splitlines(keepends=True)
                      if not re.match(r"initd: |INFO: ", line))
-    # Twice, if it was tried again when its predecessor was gone: until one has worked beside that, who knows why it fails?
+    # Twice, if it was tried again when its predecessor was gone: what never worked beside one may fail because of it.
     assert theirs in (expected, 2 * expected)
     mended = f"mended {len(dev.started())}"
     dev.edit(code(mended))
@@ -360,7 +360,7 @@ def test_random_edits_under_load(dev):
     print(f"{len(dev.started())} servers for {number} edits: {load.explain()}")
 
 
-# ---- Figures, for who asks: INITD_TEST_FIGURES=1, or the path of a venv with google-adk and uvicorn. They are only printed (-s).
+# ---- Figures, only printed (-s): INITD_TEST_FIGURES=1, or the path of a venv with google-adk and uvicorn.
 
 FIGURES = os.environ.get("INITD_TEST_FIGURES")
 WAYS = {
