@@ -72,9 +72,8 @@ void hold_has_none(struct hold *hold, uint64_t delay_ms);
 bool hold_divert(struct hold *hold);
 bool hold_is_diverted(const struct hold *hold);
 
-/* Has everybody been accepted who came before; who came at all? */
+/* Has everybody been accepted who came before? */
 bool hold_is_drained(const struct hold *hold);
-bool hold_is_empty(const struct hold *hold);
 
 /* The same for a successor that has its own. */
 void hold_promote(struct hold *hold, struct hold_family *successor);

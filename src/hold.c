@@ -260,25 +260,13 @@ hold_is_diverted(const struct hold *hold)
 	return hold->leaving.n > 0;
 }
 
-static bool
-are_empty(const struct listeners *listeners)
-{
-	for (unsigned i = 0; i < listeners->n; i++)
-		if (listener_backlog(listeners->held[i].fd) > 0)
-			return false;
-	return true;
-}
-
 bool
 hold_is_drained(const struct hold *hold)
 {
-	return are_empty(&hold->leaving);
-}
-
-bool
-hold_is_empty(const struct hold *hold)
-{
-	return are_empty(&hold->now);
+	for (unsigned i = 0; i < hold->leaving.n; i++)
+		if (listener_backlog(hold->leaving.held[i].fd) > 0)
+			return false;
+	return true;
 }
 
 int

@@ -42,8 +42,8 @@ way_failure_text(int error)
 
 enum {
 	LINGER_STEP_MS = 10,
-	LINGER_MAX_MS = 2000,
-	LINGER_LAST_MS = 50, /* from the accept(2) of the last one to its request */
+	LINGER_MAX_MS = 3000, /* a server that boots has to get there first */
+	LINGER_LAST_MS = 50,  /* from the accept(2) of the last one to its request */
 };
 
 /* What a child does between fork and exec. */
@@ -362,9 +362,7 @@ succession_update_policy(struct supervisor *sv)
 	bool binds_other = family && family->binds_other;
 	bool overlaps = sv->spec.config->watch_overlap && holds;
 
-	/* One that does not accept yet would keep who waits for it: its successor shall have them. */
-	sv->life.policy.diverts =
-	    holds && (!sv->probing || sv->prober.health.ready || hold_is_empty(&succession->hold));
+	sv->life.policy.diverts = holds;
 	sv->life.policy.parts = family && holds && !binds_other;
 	sv->life.policy.overlaps = overlaps && !binds_other;
 	if (overlaps && binds_other && !succession->said_other)

@@ -121,7 +121,7 @@ def test_polling_does_the_same(dev):
 @pytest.mark.parametrize("server", SERVERS)
 def test_an_open_stream_does_not_keep_the_old_server(dev, server):
     """A server waits for its clients; one that reads events for ever would keep it from ending at all."""
-    dev = dev(server, "watch.stop_timeout=700ms")
+    dev = dev(server, "watch.stop_timeout=700ms", "server.hold_socket=no")
     stream = get(dev.serving.port, "/events")
     assert stream.readline() == b"data: tick\n"
     since = time.monotonic()

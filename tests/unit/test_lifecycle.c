@@ -2538,38 +2538,239 @@ a_change_while_a_server_lingers_has_to_settle_too(void **state)
 	(void)act_out(&diverting_and_parting, after_a_change, COUNT(after_a_change));
 }
 
-/* What comes anew is for the next one already, and two are enough. */
+/* Asked at 10 for another one, while its predecessor lingers; nothing is diverted or signalled yet. */
+#define CROWDED_AFTER(event)                                                                       \
+	PARTED_LINGERING,                                                                          \
+	{                                                                                          \
+		10, event, 0, LIFE_RESTARTING, LIFE_OLD_LINGERS, LIFE_ARM, LIFE_CROWD_MS, 0        \
+	}
+
+/* The same, and the predecessor has ended at 110: all but OLD_GONE. */
+#define OLD_ENDS(timeout_ms)                                                                       \
+	{ 102, LIFE_EV_OLD_DEADLINE, 0, LIFE_RESTARTING, LIFE_OLD_STOPS, OLD_STOP, 0,              \
+		timeout_ms },                                                                      \
+	{                                                                                          \
+		110, LIFE_EV_OLD_EXITED, 0, LIFE_RESTARTING, LIFE_OLD_CLEARS, OLD_CLEAR, 0, 1000   \
+	}
+
+/* What comes anew is for this one, what came before for its predecessor: two are enough. */
 static void
 nobody_lingers_beside_a_predecessor(void **state)
 {
-	static const struct scene change[] = {
-		PARTED_LINGERING,
-		{ 10, LIFE_EV_CHANGED, 0, LIFE_RESTARTING, LIFE_OLD_LINGERS, LIFE_SIGNAL | LIFE_ARM,
-		    5000, 0 },
+	static const struct scene quiet_before[] = {
+		CROWDED_AFTER(LIFE_EV_CHANGED),
 		{ 40, LIFE_EV_QUIET, 0, LIFE_RESTARTING, LIFE_OLD_LINGERS, 0, 0, 0 },
-		/* As the last wish says. */
-		{ 52, LIFE_EV_OLD_DEADLINE, 0, LIFE_RESTARTING, LIFE_OLD_STOPS, OLD_STOP, 0, 5000 },
-		{ 60, LIFE_EV_OLD_EXITED, 0, LIFE_RESTARTING, LIFE_OLD_CLEARS, OLD_CLEAR, 0, 1000 },
-		{ 61, LIFE_EV_OLD_GONE, 0, LIFE_RUNNING, LIFE_OLD_STOPS, PART, 0, 5000 },
+		OLD_ENDS(5000), /* as the last wish says */
+		{ 111, LIFE_EV_OLD_GONE, 0, LIFE_RUNNING, LIFE_OLD_LINGERS, PART | LIFE_DIVERT, 0,
+		    LIFE_LINGER_MS },
+		{ 112, LIFE_EV_SPAWNED, 0, LIFE_RUNNING, LIFE_OLD_LINGERS, 0, 0, 0 },
+		{ 211, LIFE_EV_OLD_DEADLINE, 0, LIFE_RUNNING, LIFE_OLD_STOPS, OLD_STOP, 0, 5000 },
+	};
+	static const struct scene quiet_after[] = {
+		CROWDED_AFTER(LIFE_EV_CHANGED),
+		OLD_ENDS(5000),
+		{ 111, LIFE_EV_OLD_GONE, 0, LIFE_RESTARTING, LIFE_OLD_NONE,
+		    DIVERT | LIFE_OLD_DISARM, LIFE_LINGER_MS, 0 },
+		{ 140, LIFE_EV_QUIET, 0, LIFE_RUNNING, LIFE_OLD_LINGERS, PART, 0, LIFE_LINGER_MS },
 	};
 	static const struct scene restart[] = {
-		PARTED_LINGERING,
-		{ 10, LIFE_EV_RESTART, 0, LIFE_RESTARTING, LIFE_OLD_LINGERS, LIFE_SIGNAL | LIFE_ARM,
-		    4000, 0 },
-		{ 11, LIFE_EV_EXITED, 0, LIFE_CLEARING, LIFE_OLD_LINGERS, CLEAR, 1000, 0 },
-		{ 12, LIFE_EV_GONE, 0, LIFE_RUNNING, LIFE_OLD_LINGERS, SPAWN, 0, 0 },
+		CROWDED_AFTER(LIFE_EV_RESTART),
+		OLD_ENDS(4000),
+		{ 111, LIFE_EV_OLD_GONE, 0, LIFE_RUNNING, LIFE_OLD_LINGERS, PART | LIFE_DIVERT, 0,
+		    LIFE_LINGER_MS },
 	};
 	static const struct scene while_it_clears[] = {
 		PARTED_LINGERING,
 		{ 10, LIFE_EV_OLD_EXITED, 0, LIFE_RUNNING, LIFE_OLD_CLEARS, OLD_CLEAR, 0, 1000 },
-		{ 11, LIFE_EV_CHANGED, 0, LIFE_RESTARTING, LIFE_OLD_CLEARS, LIFE_SIGNAL | LIFE_ARM,
+		{ 800, LIFE_EV_RESTART, 0, LIFE_RESTARTING, LIFE_OLD_CLEARS, LIFE_ARM,
+		    LIFE_CROWD_MS, 0 },
+		{ 1010, LIFE_EV_OLD_DEADLINE, 0, LIFE_RESTARTING, LIFE_OLD_CLEARS, OLD_KILL, 0,
+		    1000 },
+		/* What even SIGKILL does not end, nobody waits for. */
+		{ 1090, LIFE_EV_OLD_DEADLINE, 0, LIFE_RUNNING, LIFE_OLD_LINGERS, PART | LIFE_DIVERT,
+		    0, LIFE_LINGER_MS },
+	};
+	struct lifecycle life =
+	    act_out(&diverting_and_parting, quiet_after, COUNT(quiet_after) - 1);
+
+	(void)state;
+	assert_true(life.lingers && !life.crowded);
+	life = act_out(&diverting_and_parting, quiet_after, COUNT(quiet_after));
+	assert_false(life.lingers || life.crowded);
+	life = act_out(&diverting_and_parting, quiet_before, COUNT(quiet_before));
+	assert_false(life.lingers || life.crowded);
+	(void)act_out(&diverting_and_parting, restart, COUNT(restart));
+	(void)act_out(&diverting_and_parting, while_it_clears, COUNT(while_it_clears));
+}
+
+static void
+a_predecessor_that_takes_too_long_is_not_waited_for(void **state)
+{
+	static const struct life_policy without_timeouts = { .diverts = true, .parts = true };
+	static const struct scene change[] = {
+		CROWDED_AFTER(LIFE_EV_CHANGED),
+		{ 40, LIFE_EV_QUIET, 0, LIFE_RESTARTING, LIFE_OLD_LINGERS, 0, 0, 0 },
+		{ 102, LIFE_EV_OLD_DEADLINE, 0, LIFE_RESTARTING, LIFE_OLD_STOPS, OLD_STOP, 0,
+		    5000 },
+		{ 310, LIFE_EV_DEADLINE, 0, LIFE_RESTARTING, LIFE_OLD_STOPS, LIFE_SIGNAL | LIFE_ARM,
 		    5000, 0 },
+		{ 320, LIFE_EV_OLD_EXITED, 0, LIFE_RESTARTING, LIFE_OLD_CLEARS, OLD_CLEAR, 0,
+		    1000 },
+		{ 321, LIFE_EV_OLD_GONE, 0, LIFE_RUNNING, LIFE_OLD_STOPS, PART, 0, 5000 },
+	};
+	static const struct scene not_quiet[] = {
+		CROWDED_AFTER(LIFE_EV_CHANGED),
+		{ 310, LIFE_EV_DEADLINE, 0, LIFE_RESTARTING, LIFE_OLD_LINGERS,
+		    LIFE_SIGNAL | LIFE_ARM, 5000, 0 },
+		{ 320, LIFE_EV_OLD_EXITED, 0, LIFE_RESTARTING, LIFE_OLD_CLEARS, OLD_CLEAR, 0,
+		    1000 },
+		{ 321, LIFE_EV_OLD_GONE, 0, LIFE_RESTARTING, LIFE_OLD_NONE, LIFE_OLD_DISARM, 0, 0 },
+		{ 5310, LIFE_EV_DEADLINE, 0, LIFE_RESTARTING, LIFE_OLD_NONE, LIFE_KILL | LIFE_ARM,
+		    1000, 0 },
+	};
+	static const struct scene signalled[] = {
+		CROWDED_AFTER(LIFE_EV_RESTART),
+		{ 310, LIFE_EV_DEADLINE, 0, LIFE_RESTARTING, LIFE_OLD_LINGERS,
+		    LIFE_SIGNAL | LIFE_DISARM, 0, 0 },
 	};
 
 	(void)state;
-	(void)act_out(&diverting_and_parting, change, COUNT(change));
+	assert_false(act_out(&diverting_and_parting, change, COUNT(change)).crowded);
+	(void)act_out(&diverting_and_parting, not_quiet, COUNT(not_quiet));
+	assert_false(act_out(&without_timeouts, signalled, COUNT(signalled)).crowded);
+}
+
+/* No drain either: as for one that lingers. */
+static void
+a_stop_while_a_server_waits_for_its_predecessor_is_passed_on_at_once(void **state)
+{
+	static const struct scene scenes[] = {
+		CROWDED_AFTER(LIFE_EV_CHANGED),
+		{ 20, LIFE_EV_STOP, 0, LIFE_STOPPING, LIFE_OLD_STOPS,
+		    LIFE_SIGNAL | LIFE_ARM | OLD_STOP, 3000, 3000 },
+		{ 40, LIFE_EV_QUIET, 0, LIFE_STOPPING, LIFE_OLD_STOPS, 0, 0, 0 },
+		OLD_LEAVES_AT(50, LIFE_STOPPING),
+		{ 3020, LIFE_EV_DEADLINE, 0, LIFE_STOPPING, LIFE_OLD_NONE, LIFE_KILL | LIFE_ARM,
+		    1000, 0 },
+		{ 3021, LIFE_EV_EXITED, 137, LIFE_ENDING, LIFE_OLD_NONE, SWEEP, 1000, 0 },
+	};
+	struct lifecycle life = act_out(&diverting_and_parting, scenes, COUNT(scenes));
+
+	(void)state;
+	assert_false(life.crowded);
+	assert_int_equal(life.exit_code, 137);
+}
+
+static void
+a_server_that_ends_while_it_waits_for_its_predecessor_is_replaced_all_the_same(void **state)
+{
+	static const struct scene restart[] = {
+		CROWDED_AFTER(LIFE_EV_RESTART),
+		{ 20, LIFE_EV_EXITED, 1, LIFE_CLEARING, LIFE_OLD_LINGERS, CLEAR, 1000, 0 },
+		{ 21, LIFE_EV_GONE, 0, LIFE_RUNNING, LIFE_OLD_LINGERS, SPAWN, 0, 0 },
+	};
+	static const struct scene change[] = {
+		CROWDED_AFTER(LIFE_EV_CHANGED),
+		{ 20, LIFE_EV_EXITED, 1, LIFE_CLEARING, LIFE_OLD_LINGERS, CLEAR, 1000, 0 },
+		{ 21, LIFE_EV_GONE, 0, LIFE_SETTLING, LIFE_OLD_LINGERS, LIFE_DISARM, 0, 0 },
+		OLD_LEAVES_AT(30, LIFE_SETTLING),
+		{ 40, LIFE_EV_QUIET, 0, LIFE_RUNNING, LIFE_OLD_NONE, SPAWN, 0, 0 },
+	};
+	struct lifecycle life = act_out(&diverting_and_parting, restart, COUNT(restart) - 1);
+
+	(void)state;
+	assert_false(life.crowded);
+	assert_int_equal(life.exit_code, 1);
+	assert_int_equal(life.restarts, 0);
 	(void)act_out(&diverting_and_parting, restart, COUNT(restart));
-	(void)act_out(&diverting_and_parting, while_it_clears, COUNT(while_it_clears));
+	(void)act_out(&diverting_and_parting, change, COUNT(change));
+}
+
+/* Its timeout and its deadline stay those of the first one. */
+static void
+a_wish_while_a_server_waits_for_its_predecessor_only_settles_or_unsettles(void **state)
+{
+	static const struct scene restarted[] = {
+		CROWDED_AFTER(LIFE_EV_CHANGED),
+		{ 20, LIFE_EV_RESTART, 0, LIFE_RESTARTING, LIFE_OLD_LINGERS, 0, 0, 0 },
+		{ 21, LIFE_EV_UNHEALTHY, 0, LIFE_RESTARTING, LIFE_OLD_LINGERS, 0, 0, 0 },
+		OLD_ENDS(5000),
+		{ 111, LIFE_EV_OLD_GONE, 0, LIFE_RUNNING, LIFE_OLD_LINGERS, PART | LIFE_DIVERT, 0,
+		    LIFE_LINGER_MS },
+	};
+	static const struct scene changed[] = {
+		CROWDED_AFTER(LIFE_EV_RESTART),
+		{ 20, LIFE_EV_CHANGED, 0, LIFE_RESTARTING, LIFE_OLD_LINGERS, 0, 0, 0 },
+		OLD_ENDS(4000),
+		{ 111, LIFE_EV_OLD_GONE, 0, LIFE_RESTARTING, LIFE_OLD_NONE,
+		    DIVERT | LIFE_OLD_DISARM, LIFE_LINGER_MS, 0 },
+		{ 211, LIFE_EV_DEADLINE, 0, LIFE_RESTARTING, LIFE_OLD_NONE, LIFE_SIGNAL | LIFE_ARM,
+		    4000, 0 },
+		{ 220, LIFE_EV_QUIET, 0, LIFE_RUNNING, LIFE_OLD_STOPS, PART, 0, 4000 },
+	};
+	static const struct scene changed_twice[] = {
+		CROWDED_AFTER(LIFE_EV_CHANGED),
+		{ 20, LIFE_EV_QUIET, 0, LIFE_RESTARTING, LIFE_OLD_LINGERS, 0, 0, 0 },
+		{ 30, LIFE_EV_CHANGED, 0, LIFE_RESTARTING, LIFE_OLD_LINGERS, 0, 0, 0 },
+		{ 310, LIFE_EV_DEADLINE, 0, LIFE_RESTARTING, LIFE_OLD_LINGERS,
+		    LIFE_SIGNAL | LIFE_ARM, 5000, 0 },
+	};
+
+	(void)state;
+	(void)act_out(&diverting_and_parting, restarted, COUNT(restarted));
+	(void)act_out(&diverting_and_parting, changed, COUNT(changed));
+	(void)act_out(&diverting_and_parting, changed_twice, COUNT(changed_twice));
+}
+
+static void
+one_that_hangs_does_not_wait_for_its_predecessor(void **state)
+{
+	static const struct scene scenes[] = {
+		PARTED_LINGERING,
+		{ 10, LIFE_EV_UNHEALTHY, 0, LIFE_RESTARTING, LIFE_OLD_LINGERS,
+		    LIFE_SIGNAL | LIFE_ARM, 4000, 0 },
+		{ 11, LIFE_EV_RESTART, 0, LIFE_RESTARTING, LIFE_OLD_LINGERS, 0, 0, 0 },
+	};
+
+	(void)state;
+	assert_false(act_out(&diverting_and_parting, scenes, COUNT(scenes)).crowded);
+}
+
+/* The socket may be lost, or found not to be all that they share, meanwhile. */
+static void
+one_that_waited_for_its_predecessor_leaves_as_is_allowed_then(void **state)
+{
+	static const struct scene restart[] = { CROWDED_AFTER(LIFE_EV_RESTART), OLD_ENDS(4000) };
+	static const struct scene change[] = { CROWDED_AFTER(LIFE_EV_CHANGED), OLD_ENDS(5000) };
+	static const struct scene one_after_the_other[] = {
+		{ 111, LIFE_EV_OLD_GONE, 0, LIFE_RESTARTING, LIFE_OLD_NONE,
+		    DIVERT | LIFE_OLD_DISARM, LIFE_LINGER_MS, 0 },
+		{ 211, LIFE_EV_DEADLINE, 0, LIFE_RESTARTING, LIFE_OLD_NONE, LIFE_SIGNAL | LIFE_ARM,
+		    4000, 0 },
+		{ 220, LIFE_EV_EXITED, 0, LIFE_CLEARING, LIFE_OLD_NONE, CLEAR, 1000, 0 },
+		{ 221, LIFE_EV_GONE, 0, LIFE_RUNNING, LIFE_OLD_NONE, SPAWN, 0, 0 },
+	};
+	static const struct scene parts[] = {
+		{ 111, LIFE_EV_OLD_GONE, 0, LIFE_RUNNING, LIFE_OLD_STOPS, PART | LIFE_OLD_SIGNAL, 0,
+		    4000 },
+	};
+	static const struct scene asked[] = {
+		{ 111, LIFE_EV_OLD_GONE, 0, LIFE_RESTARTING, LIFE_OLD_NONE,
+		    LIFE_SIGNAL | LIFE_ARM | LIFE_OLD_DISARM, 5000, 0 },
+	};
+	struct lifecycle life = act_out(&diverting_and_parting, restart, COUNT(restart));
+
+	(void)state;
+	assert_true(life.crowded);
+	life.policy.parts = false;
+	go_on(&life, one_after_the_other, COUNT(one_after_the_other));
+	life = act_out(&diverting_and_parting, restart, COUNT(restart));
+	life.policy.diverts = false;
+	go_on(&life, parts, COUNT(parts));
+	life = act_out(&diverting_and_parting, change, COUNT(change));
+	life.policy.diverts = false;
+	go_on(&life, asked, COUNT(asked));
+	assert_false(life.crowded);
 }
 
 static void
@@ -2859,7 +3060,7 @@ normalise_more(struct world *world)
 
 	/* It is asked for a server that serves; check_diverting() looks at both everywhere. */
 	if (world->server != SERVER_ALIVE ||
-	    (life->state != LIFE_RUNNING && life->state != LIFE_OVERLAPPING))
+	    (life->state != LIFE_RUNNING && life->state != LIFE_OVERLAPPING && !life->crowded))
 		life->policy.diverts = false;
 	life->exit_code = life->exit_code != 0;
 	life->next_failed = false;
@@ -2879,18 +3080,18 @@ same(const struct world *a, const struct world *b)
 	return a->server == b->server && a->old == b->old && a->next == b->next &&
 	       a->signalled == b->signalled && a->old_signalled == b->old_signalled &&
 	       a->diverted == b->diverted && x->policy.diverts == y->policy.diverts &&
-	       x->lingers == y->lingers && a->armed == b->armed && a->old_armed == b->old_armed &&
-	       a->quit == b->quit && a->timeout_ms == b->timeout_ms &&
-	       a->old_timeout_ms == b->old_timeout_ms && a->moving == b->moving &&
-	       a->unsettled == b->unsettled && a->unserved == b->unserved &&
-	       x->policy.parts == y->policy.parts && x->policy.overlaps == y->policy.overlaps &&
-	       x->unsettled == y->unsettled && x->failed == y->failed && x->state == y->state &&
-	       x->exit_code == y->exit_code && x->started == y->started && x->killed == y->killed &&
-	       x->unhealthy == y->unhealthy && x->beside == y->beside &&
-	       x->beside_works == y->beside_works && x->beside_fails == y->beside_fails &&
-	       x->alone == y->alone && x->retried == y->retried && x->next == y->next &&
-	       x->next_failed == y->next_failed && x->old == y->old &&
-	       x->old_killed == y->old_killed && x->restarts == y->restarts &&
+	       x->lingers == y->lingers && x->crowded == y->crowded && a->armed == b->armed &&
+	       a->old_armed == b->old_armed && a->quit == b->quit &&
+	       a->timeout_ms == b->timeout_ms && a->old_timeout_ms == b->old_timeout_ms &&
+	       a->moving == b->moving && a->unsettled == b->unsettled &&
+	       a->unserved == b->unserved && x->policy.parts == y->policy.parts &&
+	       x->policy.overlaps == y->policy.overlaps && x->unsettled == y->unsettled &&
+	       x->failed == y->failed && x->state == y->state && x->exit_code == y->exit_code &&
+	       x->started == y->started && x->killed == y->killed && x->unhealthy == y->unhealthy &&
+	       x->beside == y->beside && x->beside_works == y->beside_works &&
+	       x->beside_fails == y->beside_fails && x->alone == y->alone &&
+	       x->retried == y->retried && x->next == y->next && x->next_failed == y->next_failed &&
+	       x->old == y->old && x->old_killed == y->old_killed && x->restarts == y->restarts &&
 	       x->refusals == y->refusals && x->delay_ms == y->delay_ms &&
 	       x->timeout_ms == y->timeout_ms;
 }
@@ -2916,9 +3117,10 @@ hash(const struct world *world)
 		    (unsigned)life->alone << 5 | (unsigned)life->retried << 4 |
 		    (unsigned)life->next_failed << 3 | (unsigned)life->old_killed << 2 |
 		    (unsigned)life->started << 1 | (unsigned)world->moving,
-		(unsigned)life->policy.diverts << 5 | (unsigned)life->lingers << 4 |
-		    (unsigned)world->armed << 3 | (unsigned)world->old_armed << 2 |
-		    (unsigned)world->unserved << 1 | (unsigned)world->old_signalled,
+		(unsigned)life->crowded << 6 | (unsigned)life->policy.diverts << 5 |
+		    (unsigned)life->lingers << 4 | (unsigned)world->armed << 3 |
+		    (unsigned)world->old_armed << 2 | (unsigned)world->unserved << 1 |
+		    (unsigned)world->old_signalled,
 	};
 	uint64_t sum = UINT64_C(14695981039346656037);
 
@@ -2934,12 +3136,12 @@ said(const struct world *before, enum life_event event, const struct world *afte
 	static char row[256];
 
 	(void)snprintf(row, sizeof row,
-	    "%s -> %s by %s (old %d -> %d, next %d -> %d, alone %d, lingers %d, diverts %d, parts %d, overlaps %d)",
+	    "%s -> %s by %s (old %d -> %d, next %d -> %d, alone %d, lingers %d, crowded %d, diverts %d, parts %d, overlaps %d)",
 	    life_state_name(before->life.state), life_state_name(after->life.state),
 	    event_names[event], (int)before->life.old, (int)after->life.old, (int)before->life.next,
 	    (int)after->life.next, (int)before->life.alone, (int)before->life.lingers,
-	    (int)after->life.policy.diverts, (int)after->life.policy.parts,
-	    (int)after->life.policy.overlaps);
+	    (int)before->life.crowded, (int)after->life.policy.diverts,
+	    (int)after->life.policy.parts, (int)after->life.policy.overlaps);
 	return row;
 }
 
@@ -3012,8 +3214,56 @@ divert(const struct world *before, enum life_event event, struct world *after, u
 	expect_equal(row, before->life.unhealthy || is_ending(&before->life), false);
 	expect_equal(row, event == LIFE_EV_UNHEALTHY || event == LIFE_EV_STOP, false);
 	expect_equal(row,
-	    before->life.state == LIFE_RUNNING || before->life.state == LIFE_OVERLAPPING, true);
+	    before->life.state == LIFE_RUNNING || before->life.state == LIFE_OVERLAPPING ||
+		(before->life.crowded && before->life.old != LIFE_OLD_NONE),
+	    true);
 	after->diverted = true;
+#undef row
+}
+
+/* No third way for connections: it is not signalled before its predecessor is gone, or that takes too long. */
+static void
+check_crowding(const struct world *before, enum life_event event, const struct world *after,
+    struct life_step step)
+{
+#define row said(before, event, after)
+	const unsigned about_old =
+	    LIFE_OLD_SIGNAL | LIFE_OLD_KILL | LIFE_OLD_CLEAR | LIFE_OLD_ARM | LIFE_OLD_DISARM;
+	const struct lifecycle *was = &before->life, *life = &after->life;
+	bool is_gone =
+	    event == LIFE_EV_OLD_GONE ||
+	    (event == LIFE_EV_OLD_DEADLINE && was->old == LIFE_OLD_CLEARS && was->old_killed);
+	unsigned actions = step.actions;
+
+	if (!was->crowded) {
+		/* Only somebody's wish for another one, where it would be diverted from. */
+		expect_equal(row, life->crowded,
+		    was->state == LIFE_RUNNING && was->old != LIFE_OLD_NONE &&
+			was->policy.diverts && !was->policy.overlaps &&
+			(event == LIFE_EV_RESTART || event == LIFE_EV_CHANGED));
+		if (life->crowded) {
+			expect_equal(row, actions, LIFE_ARM);
+			expect_equal(row, step.delay_ms, LIFE_CROWD_MS);
+		}
+		return;
+	}
+	expect_equal(row, life->crowded,
+	    !is_gone && event != LIFE_EV_DEADLINE && event != LIFE_EV_STOP &&
+		event != LIFE_EV_EXITED);
+	if (life->crowded) {
+		/* Whatever else: it is bounded, and nobody but its predecessor is told anything. */
+		expect_equal(row, life->state, LIFE_RESTARTING);
+		expect_equal(row, actions & ~about_old, 0);
+	}
+	if (is_gone) {
+		bool parts = was->policy.parts && !was->beside_fails && !after->unsettled;
+
+		expect_equal(row, !!(actions & LIFE_PART), parts);
+		expect_equal(row, !!(actions & LIFE_DIVERT), was->policy.diverts);
+		expect_equal(row, !!(actions & (parts ? LIFE_OLD_SIGNAL : LIFE_SIGNAL)),
+		    !was->policy.diverts);
+		expect_equal(row, life->lingers, was->policy.diverts && !parts);
+	}
 #undef row
 }
 
@@ -3062,13 +3312,13 @@ check_actions(const struct world *before, enum life_event event, const struct wo
 		expect_equal(
 		    row, actions & LIFE_PART ? step.old_delay_ms : step.delay_ms, LIFE_LINGER_MS);
 	}
-	if (before->life.lingers && event == LIFE_EV_DEADLINE) {
+	if ((before->life.lingers || before->life.crowded) && event == LIFE_EV_DEADLINE) {
 		expect_equal(row, life->state, LIFE_RESTARTING);
 		expect_equal(
 		    row, actions, LIFE_SIGNAL | (before->timeout_ms > 0 ? LIFE_ARM : LIFE_DISARM));
 		expect_equal(row, step.delay_ms, before->timeout_ms);
 	}
-	if (before->life.lingers && event == LIFE_EV_STOP) {
+	if ((before->life.lingers || before->life.crowded) && event == LIFE_EV_STOP) {
 		expect_equal(row, life->state, LIFE_STOPPING);
 		expect_equal(row, !!(actions & LIFE_SIGNAL), true);
 		expect_equal(row, step.delay_ms, life->policy.stop_timeout_ms);
@@ -3170,7 +3420,7 @@ check_next_failed(const struct world *before, const struct happening *what)
 	    same_step(steps[0], steps[1]) && same(&after[0], &after[1]), true);
 }
 
-/* To divert is one thing more before the signal: all else is as it is without. */
+/* To divert, or to wait until that is possible, is one thing more before the signal: all else is as it is without. */
 static void
 check_diverting(const struct world *before, const struct happening *what)
 {
@@ -3185,6 +3435,7 @@ check_diverting(const struct world *before, const struct happening *what)
 	plain = lifecycle_step(&without.life, what->event, what->code, what->lived_ms);
 	expect_equal(row, plain.actions & LIFE_DIVERT, 0);
 	expect_equal(row, without.life.lingers && !before->life.lingers, false);
+	expect_equal(row, without.life.crowded && !before->life.crowded, false);
 	without.life.policy.diverts = true;
 	signal = step.actions & LIFE_PART ? LIFE_OLD_SIGNAL : LIFE_SIGNAL;
 	if (step.actions & LIFE_DIVERT) {
@@ -3196,10 +3447,14 @@ check_diverting(const struct world *before, const struct happening *what)
 		} else {
 			without.life.lingers = true;
 		}
+	} else if (with.life.crowded && !before->life.crowded) {
+		expect_equal(row, with.life.old == LIFE_OLD_NONE, false);
+		expect_equal(row, plain.actions & (both | LIFE_SIGNAL), LIFE_SIGNAL);
+		without.life.crowded = true;
 	} else {
 		expect_equal(row, same_step(step, plain), true);
-		/* The only one, wanted to be replaced, is not diverted from only if it serves on. */
-		if (before->life.old == LIFE_OLD_NONE && before->life.state == LIFE_RUNNING &&
+		/* One that is to be replaced is not diverted from, now or later, only if it serves on. */
+		if (before->life.state == LIFE_RUNNING &&
 		    (what->event == LIFE_EV_RESTART || what->event == LIFE_EV_CHANGED))
 			expect_equal(row, with.life.state, LIFE_OVERLAPPING);
 	}
@@ -3217,7 +3472,7 @@ waits_for_exit(const struct world *world)
 		return false;
 	if (life->state == LIFE_STOPPING)
 		return !life->killed && world->timeout_ms == 0;
-	return life->state == LIFE_RESTARTING && !life->lingers &&
+	return life->state == LIFE_RESTARTING && !life->lingers && !life->crowded &&
 	       (life->killed || world->timeout_ms == 0);
 }
 
@@ -3296,14 +3551,21 @@ check_progress(const struct world *world)
 		expect_equal(name, world->armed && !life->killed && !life->unhealthy, true);
 		expect_equal(name, life->old, LIFE_OLD_NONE);
 	}
+	if (life->crowded) {
+		expect_equal(name, state, LIFE_RESTARTING);
+		expect_equal(name, world->server, SERVER_ALIVE);
+		expect_equal(name, world->signalled || world->diverted || life->lingers, false);
+		expect_equal(name, world->armed && !life->killed && !life->unhealthy, true);
+		expect_equal(name, life->old == LIFE_OLD_NONE, false);
+	}
 	if (state == LIFE_RUNNING)
 		expect_equal(name, world->unserved, false);
 	if (state == LIFE_RUNNING || state == LIFE_OVERLAPPING || state == LIFE_DRAINING)
 		expect_equal(name,
 		    world->server == SERVER_NONE || world->signalled || world->diverted, false);
 	else if (state == LIFE_STOPPING || state == LIFE_RESTARTING)
-		expect_equal(
-		    name, world->server == SERVER_ALIVE && world->signalled, !life->lingers);
+		expect_equal(name, world->server == SERVER_ALIVE && world->signalled,
+		    !life->lingers && !life->crowded);
 	else if (state != LIFE_ENDING && state != LIFE_DONE)
 		expect_equal(name, world->server, SERVER_NONE);
 }
@@ -3391,6 +3653,7 @@ follow(const struct world *before, const struct happening *what)
 	check_diverting(before, what);
 	divert(before, what->event, &after, step.actions);
 	rename_servers(before, what->event, &after, step.actions);
+	check_crowding(before, what->event, &after, step);
 	check_actions(before, what->event, &after, step);
 	after.signalled = after.signalled || step.actions & LIFE_SIGNAL;
 	after.old_signalled = after.old_signalled || step.actions & LIFE_OLD_SIGNAL;
@@ -3468,7 +3731,7 @@ struct worlds {
 	uint8_t to_end[WORLDS_MAX], to_start[WORLDS_MAX];
 	bool seen[LIFE_N_STATES];
 	bool seen_old[LIFE_OLD_CLEARS + 1];
-	bool seen_lingering;
+	bool seen_lingering, seen_crowded;
 };
 
 /* Where it is, or would be. */
@@ -3495,6 +3758,7 @@ add_world(struct worlds *worlds, const struct world *world)
 	worlds->seen[world->life.state] = true;
 	worlds->seen_old[world->life.old] = true;
 	worlds->seen_lingering = worlds->seen_lingering || world->life.lingers;
+	worlds->seen_crowded = worlds->seen_crowded || world->life.crowded;
 }
 
 static size_t
@@ -3669,7 +3933,7 @@ explore(const struct life_policy *policy, bool flips, struct worlds *worlds)
 	memset(worlds->to_start, 0, sizeof worlds->to_start);
 	memset(worlds->seen, 0, sizeof worlds->seen);
 	memset(worlds->seen_old, 0, sizeof worlds->seen_old);
-	worlds->seen_lingering = false;
+	worlds->seen_lingering = worlds->seen_crowded = false;
 	add_world(worlds, &first);
 	for (size_t i = 0; i < worlds->n; i++) {
 		const struct world *world = &worlds->all[i];
@@ -3782,6 +4046,7 @@ every_state_that_can_be_reached_keeps_the_rules(void **state)
 		explore(&policies[i], false, &worlds);
 		expect_equal("old", worlds.seen_old[LIFE_OLD_STOPS], false);
 		expect_equal("lingering", worlds.seen_lingering, policies[i].diverts);
+		expect_equal("crowded", worlds.seen_crowded, false);
 		for (enum life_state s = 0; s < LIFE_N_STATES; s++)
 			seen[s] = seen[s] || worlds.seen[s];
 	}
@@ -3789,7 +4054,8 @@ every_state_that_can_be_reached_keeps_the_rules(void **state)
 		expect_equal(life_state_name(s), seen[s], s != LIFE_OVERLAPPING);
 	for (size_t i = 0; i < COUNT(flipping); i++) {
 		explore(&flipping[i], true, &worlds);
-		assert_true(worlds.seen[LIFE_OVERLAPPING] && worlds.seen_lingering);
+		assert_true(worlds.seen[LIFE_OVERLAPPING]);
+		assert_true(worlds.seen_lingering && worlds.seen_crowded);
 		for (enum life_old old = 0; old <= LIFE_OLD_CLEARS; old++)
 			expect_equal("old", worlds.seen_old[old], true);
 	}
@@ -3903,6 +4169,15 @@ main(void)
 		cmocka_unit_test(a_stop_while_a_server_lingers_is_passed_on_at_once),
 		cmocka_unit_test(a_change_while_a_server_lingers_has_to_settle_too),
 		cmocka_unit_test(nobody_lingers_beside_a_predecessor),
+		cmocka_unit_test(a_predecessor_that_takes_too_long_is_not_waited_for),
+		cmocka_unit_test(
+		    a_stop_while_a_server_waits_for_its_predecessor_is_passed_on_at_once),
+		cmocka_unit_test(
+		    a_server_that_ends_while_it_waits_for_its_predecessor_is_replaced_all_the_same),
+		cmocka_unit_test(
+		    a_wish_while_a_server_waits_for_its_predecessor_only_settles_or_unsettles),
+		cmocka_unit_test(one_that_hangs_does_not_wait_for_its_predecessor),
+		cmocka_unit_test(one_that_waited_for_its_predecessor_leaves_as_is_allowed_then),
 		cmocka_unit_test(a_server_that_hangs_or_crashes_is_not_diverted_from),
 		cmocka_unit_test(a_server_that_fails_beside_one_that_lingers_is_retried_without_it),
 		cmocka_unit_test(a_server_whose_successor_is_awaited_is_not_diverted_from),
