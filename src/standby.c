@@ -31,70 +31,65 @@ __asm__(".pushsection .rodata\n"
 	"standby_trailer = . - 8\n"
 	".popsection\n");
 
-static const char file_name[] = "sitecustomize.py";
+/* The parts of a zip file (APPNOTE.TXT, 4.3), little-endian as all machines that we run on. */
+struct zip_file {
+	uint16_t version, flags, method, time, date;
+	uint32_t crc, packed_size, size;
+	uint16_t name_length, extra_length;
+} __attribute__((packed));
 
-/* Little-endian numbers, one after the other. */
-static unsigned char *
-put(unsigned char *at, unsigned bytes, size_t n)
-{
-	for (; bytes > 0; bytes--, n >>= 8)
-		*at++ = (unsigned char)n;
-	return at;
-}
+struct zip_head {
+	uint32_t signature;
+	struct zip_file file;
+	char name[16];
+} __attribute__((packed));
 
-static size_t
-data_size(void)
-{
-	return (size_t)((uintptr_t)standby_trailer - (uintptr_t)standby_data);
-}
+struct zip_tail {
+	struct {
+		uint32_t signature;
+		uint16_t made_by;
+		struct zip_file file;
+		uint16_t comment_length, disk, attributes;
+		uint32_t external_attributes, offset;
+		char name[16];
+	} __attribute__((packed)) entry;
+	uint32_t signature;
+	uint16_t disk, first_disk, n_here, n;
+	uint32_t size, offset;
+	uint16_t comment_length;
+} __attribute__((packed));
 
-/* What the two headers of a file have in common (APPNOTE.TXT, 4.3.7 and 4.3.12), with its name's length. */
-static unsigned char *
-put_file(unsigned char *at)
-{
-	at = put(at, 2, 20); /* version */
-	at = put(at, 2, 0);
-	at = put(at, 2, 8);           /* deflated */
-	at = put(at, 4, 0x21U << 16); /* 1980-01-01 */
-	memcpy(at, standby_trailer, 4);
-	at = put(at + 4, 4, data_size());
-	memcpy(at, standby_trailer + 4, 4);
-	at = put(at + 4, 2, sizeof file_name - 1);
-	return put(at, 2, 0);
-}
+#define FILE_NAME "sitecustomize.py"
 
-static unsigned char *
-put_name(unsigned char *at)
-{
-	memcpy(at, file_name, sizeof file_name - 1);
-	return at + sizeof file_name - 1;
-}
-
-/* A zip file with one file, in memory: zipimport reads it where no disk is writable. A descriptor or -errno. */
+/* A zip file with one file, in memory: zipimport reads it where no disk is writable. 0 or -errno. */
 static int
 make_archive(int fd)
 {
-	unsigned char head[64], tail[128], *at = head, *end = tail;
-	const size_t size = data_size();
-	size_t offset;
+	const uint32_t length = (uint32_t)((uintptr_t)standby_trailer - (uintptr_t)standby_data);
+	struct zip_head head = {
+		.signature = 0x04034b50,
+		.file = { .version = 20,
+		    .method = 8,
+		    .date = 0x21,
+		    .packed_size = length,
+		    .name_length = sizeof FILE_NAME - 1 },
+		.name = FILE_NAME,
+	};
+	struct zip_tail tail = {
+		.entry = { .signature = 0x02014b50, .made_by = 20, .name = FILE_NAME },
+		.signature = 0x06054b50,
+		.n_here = 1,
+		.n = 1,
+		.size = sizeof tail.entry,
+		.offset = sizeof head + length,
+	};
 
-	at = put(at, 4, 0x04034b50);
-	at = put_name(put_file(at));
-	offset = (size_t)(at - head) + size;
-	end = put(end, 4, 0x02014b50);
-	end = put(end, 2, 20);
-	end = put_file(end);
-	end = put(put(put(end, 4, 0), 4, 0), 2, 0); /* comment, disk, attributes */
-	end = put_name(put(end, 4, 0));
-	{
-		const size_t length = (size_t)(end - tail);
-
-		end = put(put(put(end, 4, 0x06054b50), 4, 0), 4, 0x10001);
-		end = put(put(put(end, 4, length), 4, offset), 2, 0);
-	}
-	if (write(fd, head, (size_t)(at - head)) != at - head ||
-	    write(fd, standby_data, size) != (ssize_t)size ||
-	    write(fd, tail, (size_t)(end - tail)) != end - tail)
+	memcpy(&head.file.crc, standby_trailer, sizeof head.file.crc);
+	memcpy(&head.file.size, standby_trailer + sizeof head.file.crc, sizeof head.file.size);
+	tail.entry.file = head.file;
+	if (write(fd, &head, sizeof head) != sizeof head ||
+	    write(fd, standby_data, length) != (ssize_t)length ||
+	    write(fd, &tail, sizeof tail) != sizeof tail)
 		return -EIO;
 	return 0;
 }
