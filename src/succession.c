@@ -63,7 +63,16 @@ in_child(void *arg)
 		handover_in_child(birth->sock);
 }
 
-/* The filter's descriptor came, or why there is none: from now on without. */
+/* From now on without: what we have must not be in the way of the server's own. */
+static void
+give_up_holding(struct supervisor *sv, const char *why)
+{
+	sv->succession->way = WAY_NONE;
+	hold_release(&sv->succession->hold);
+	say_not_held(sv, why);
+}
+
+/* The filter's descriptor came, or why there is none. */
 static void
 adopt(struct supervisor *sv, int sock, const struct server *server, struct hold_family **family)
 {
@@ -72,12 +81,10 @@ adopt(struct supervisor *sv, int sock, const struct server *server, struct hold_
 	int fd = handover_receive(sock);
 	int status = fd < 0 ? fd : hold_adopt(&succession->hold, fd, is_next, family);
 
-	if (status < 0) {
-		succession->way = WAY_NONE;
-		say_not_held(sv, way_failure_text(-status));
-	} else if (!handover_may_read(server->pid)) {
-		say_not_held(sv, "nobody may look into the server (setuid, or not readable)");
-	}
+	if (status < 0)
+		give_up_holding(sv, way_failure_text(-status));
+	else if (!handover_may_read(server->pid))
+		give_up_holding(sv, "nobody may look into the server (setuid, or not readable)");
 }
 
 static struct hold_family **
@@ -155,8 +162,7 @@ succession_take_spare(struct supervisor *sv, struct server *server, bool foregro
 	struct hold_family **family = family_of(succession, server);
 	bool is_next = server == &succession->next;
 
-	if (!succession->has_standby || spare->pid == 0 ||
-	    (is_next && succession->way == WAY_ACTIVATION))
+	if (!succession->has_standby || spare->pid == 0)
 		return false;
 	if (foreground)
 		terminal_give(spare->pid);
@@ -192,6 +198,9 @@ succession_change_places(struct supervisor *sv, unsigned actions)
 	if (actions & LIFE_DISMISS) {
 		succession->old = succession->next;
 		succession->old_started_ms = sv->life.next_started_ms;
+		if (succession->next_family)
+			succession->next_family->is_waiting =
+			    true; /* its socket is gone, and others' it shall not have */
 		hold_leave(succession->next_family);
 		hold_dismiss(&succession->hold);
 	} else {
@@ -490,6 +499,12 @@ open_standby(struct supervisor *sv)
 											 : NULL,
 		&why)) {
 		log_line(sv->spec.log, LOG_INFO, "no standby: %s", why);
+		return;
+	}
+	/* It would have that of its start, and the server's may be another one by then. */
+	if (sv->succession->way == WAY_ACTIVATION) {
+		log_line(sv->spec.log, LOG_INFO,
+		    "no standby: the command gets its socket as descriptor 3");
 		return;
 	}
 	status = standby_open(&sv->succession->standby, &sv->loop, &spec);
