@@ -141,7 +141,7 @@ $(MUSL)/lib/libuv.a: $(MUSL)/libuv/include/uv.h | $(MUSL)/kernel
 # ---- tests ----
 
 UNIT = parse config env agent privs lifecycle json log http health status patterns burst loop_guard tree fingerprint \
-    bytecode editable
+    bytecode editable activation
 UNIT_BINARIES = $(UNIT:%=$(OUT)/unit/test_%)
 
 # What each unit test links: its module and what that stands on, nothing else.
@@ -163,6 +163,7 @@ NEEDS_tree      = tree
 NEEDS_fingerprint = fingerprint
 NEEDS_bytecode  = bytecode
 NEEDS_editable  = editable
+NEEDS_activation = activation
 
 UNIT_LIBS = $(shell $(PKG_CONFIG) --libs cmocka) $(shell $(PKG_CONFIG) --libs inih)
 
