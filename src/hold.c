@@ -40,24 +40,40 @@ use(struct listeners *listeners, int fd)
 			listeners->held[i].is_used = true;
 }
 
+/*
+ * At the end nothing is held any more, but a server that boots still shall not fail for the socket of its
+ * predecessor, whose end it does not wait for.
+ */
+static int
+take(struct hold_family *family, const union listener_address *address)
+{
+	struct hold *hold = family->hold;
+
+	if (family->is_waiting)
+		return -ECANCELED;
+	return listeners_take(
+	    family->is_successor || hold->is_released ? &hold->next : &hold->now, address);
+}
+
 static void
 give(struct hold_family *family, const struct handover_bind *bind)
 {
 	struct hold *hold = family->hold;
-	struct listeners *listeners = family->is_successor ? &hold->next : &hold->now;
-	int fd = hold->is_released || family->is_waiting
-		     ? -ECANCELED
-		     : listeners_take(listeners, &bind->address);
+	int fd = take(family, &bind->address), status;
 	bool has_door;
 
 	if (fd < 0) {
 		handover_pass(family->filter_fd, bind); /* and it hears from the kernel why */
 		return;
 	}
-	has_door = family->is_successor && open_door(hold, &bind->address, fd);
-	if (handover_give(family->filter_fd, bind, fd, is_shared(hold, family)) < 0)
+	has_door =
+	    family->is_successor && !hold->is_released && open_door(hold, &bind->address, fd);
+	status = handover_give(family->filter_fd, bind, fd, is_shared(hold, family));
+	if (hold->is_released)
+		listeners_close(&hold->next, false);
+	if (hold->is_released || status < 0)
 		return;
-	use(listeners, fd);
+	use(family->is_successor ? &hold->next : &hold->now, fd);
 	if (!family->is_bound)
 		family->has_door = has_door;
 	family->is_bound = true;

@@ -178,7 +178,7 @@ def test_workers_whose_supervisor_was_killed_are_gone_while_a_change_is_waited_f
 @one_libc
 @pytest.mark.parametrize("server", ["uvicorn", "gunicorn"])
 def test_a_server_that_hangs_when_it_starts_is_replaced(dev, server):
-    dev = dev(server, "watch.stop_timeout=500ms")
+    dev = dev(server, "watch.stop_timeout=500ms", "server.hold_socket=no")
     dev.edit(in_place, 'import time\n\nprint("hangs", flush=True)\ntime.sleep(1000)\n')
     wait_until(lambda: len(dev.started()) == 2 and "hangs\n" in dev.run.stdout, timeout=60)
     dev.edit(in_place, code("two"))

@@ -57,6 +57,9 @@ class Connection:
         return head.split()[1].decode()
 
 
+EARLY = []      # signals that came before anybody waits for them
+
+
 class Server:
     def __init__(self, want):
         self.want = want
@@ -88,6 +91,7 @@ class Server:
         wake.setblocking(False)
         wake_end.setblocking(False)
         signal.set_wakeup_fd(wake_end.fileno(), warn_on_full_buffer=False)
+        wake_end.send(bytes(EARLY) or b"\0")
         self.selector.register(wake, selectors.EVENT_READ, self.told)
         for listener in self.listeners:
             self.selector.register(listener, selectors.EVENT_READ, self.accept)
@@ -238,7 +242,7 @@ def main():
     if want.get("below"):
         below({**want, "below": want["below"] - 1, "settings": os.devnull})
     say("start")
-    signal.signal(signal.SIGTERM, lambda *_: None)
+    signal.signal(signal.SIGTERM, lambda number, _: EARLY.append(number))
     if want.get("ignores"):
         ready, ready_end = os.pipe()
         if os.fork() == 0:
