@@ -58,6 +58,9 @@ int hold_adopt(struct hold *hold, int filter_fd, bool is_successor, struct hold_
 /* The pointer is not needed any more. What is left of the family is looked after to its end. NULL: nothing. */
 void hold_leave(struct hold_family *family);
 
+/* A bind(2) that waits for us is served before a signal of ours interrupts it: servers do not expect that. */
+void hold_catch_up(struct hold *hold);
+
 /* 0 or -errno. */
 int hold_open(struct hold *hold, uv_loop_t *loop);
 

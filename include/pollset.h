@@ -30,6 +30,9 @@ int pollset_add(struct pollset *set, int fd, uint32_t events, struct pollset_ent
 /* Before fd is closed: others may have it, too, and then the kernel would go on. */
 void pollset_remove(struct pollset *set, int fd);
 
+/* Tell at once about what is ready, without waiting for the loop. */
+void pollset_catch_up(struct pollset *set);
+
 /* The loop must run once more. */
 void pollset_close(struct pollset *set);
 

@@ -138,6 +138,8 @@ on_question(void *arg, enum control_question question, pid_t pid, char answer[CO
 	char reason[32];
 	size_t n;
 
+	if (sv->succession)
+		hold_catch_up(&sv->succession->hold);
 	if (question == CONTROL_RESTART && supervisor_is_ending(sv))
 		return (size_t)snprintf(
 		    answer, CONTROL_ANSWER_SIZE, CONTROL_ERROR "it is %s already", state_text(sv));

@@ -138,6 +138,8 @@ on_change(void *arg, const struct watch_change *change)
 	bool is_running = sv->life.state == LIFE_RUNNING || sv->life.state == LIFE_OVERLAPPING;
 	uint64_t hold_ms = is_running || sv->life.failed ? guard_against_loop(sv, change) : 0;
 
+	if (sv->succession)
+		hold_catch_up(&sv->succession->hold);
 	if (hold_ms > 0 || supervisor_is_ending(sv))
 		return hold_ms;
 	if (starts_by_change(sv)) {

@@ -187,6 +187,13 @@ hold_leave(struct hold_family *family)
 		forget(family);
 }
 
+void
+hold_catch_up(struct hold *hold)
+{
+	if (hold->is_open)
+		pollset_catch_up(&hold->set);
+}
+
 int
 hold_open(struct hold *hold, uv_loop_t *loop)
 {

@@ -11,19 +11,24 @@ enum {
 };
 
 /* One at a time: what it leads to may remove any other. */
-static void
-on_readable(uv_poll_t *poll, int status, int events)
+void
+pollset_catch_up(struct pollset *set)
 {
-	struct pollset *set = poll->data;
 	struct epoll_event event;
 
-	(void)status;
-	(void)events;
 	for (int i = 0; i < BATCH && epoll_wait(set->epoll_fd, &event, 1, 0) == 1; i++) {
 		const struct pollset_entry *entry = event.data.ptr;
 
 		entry->on_ready(entry->arg, event.events);
 	}
+}
+
+static void
+on_readable(uv_poll_t *poll, int status, int events)
+{
+	(void)status;
+	(void)events;
+	pollset_catch_up(poll->data);
 }
 
 int

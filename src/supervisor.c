@@ -448,6 +448,8 @@ on_signal(void *arg, int signum, pid_t sender)
 		reap(sv);
 		return;
 	}
+	if (sv->succession)
+		hold_catch_up(&sv->succession->hold);
 	if (signum == SIGCONT && sv->has_terminal && rule.action == SIGNAL_FORWARD) {
 		resume(sv);
 		return;
