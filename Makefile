@@ -40,7 +40,7 @@ say = @$(if $(V),true,printf '  %-4s %s\n' $(1) $(2))
 
 # What every start runs lies together, the rest behind it: fewer pages are touched, and stay in memory.
 COLD = activation agent burst bytecode changes cmd_check cmd_client cmd_healthcheck dev editable fingerprint handover \
-       hold listener loop_guard patterns pollset scan standby status succession tree unavailable utf8 watch \
+       hold listener loop_guard patterns scan standby status succession tree unavailable utf8 watch \
        watch_auto watch_inotify
 SOURCES = $(filter-out $(COLD:%=src/%.c),$(wildcard src/*.c)) $(COLD:%=src/%.c)
 OBJECTS = $(SOURCES:src/%.c=$(OUT)/obj/%.o)
@@ -163,7 +163,7 @@ NEEDS_tree      = tree
 NEEDS_fingerprint = fingerprint
 NEEDS_bytecode  = bytecode
 NEEDS_editable  = editable
-NEEDS_activation = activation
+NEEDS_activation = activation agent env parse error
 
 UNIT_LIBS = $(shell $(PKG_CONFIG) --libs cmocka) $(shell $(PKG_CONFIG) --libs inih)
 

@@ -32,4 +32,10 @@ int agent_find_module(const char *agent_dir, char *module, size_t size, struct e
  */
 bool agent_is_run_by(const char *agent_dir, char *const *argv, const char *program);
 
+/* The last part of a path. */
+const char *agent_base_name(const char *path);
+
+/* Is this word of a command a Python: python, /usr/bin/python3.13? */
+bool agent_is_python(const char *word);
+
 #endif

@@ -46,6 +46,14 @@ struct env {
 /* The value of a variable, or NULL. */
 const char *env_get(char *const *vars, const char *name);
 
+size_t env_count(char *const *vars);
+
+/*
+ * Copy the variables but those of one name (NULL: all) to `to`, which has room for all and a NULL.
+ * Returns how many it has then.
+ */
+size_t env_copy(char **to, char *const *vars, const char *without);
+
 /* The number of activated sockets by LISTEN_FDS (sd_listen_fds(3)); 0 if there is none or it is no number. */
 uint64_t env_listen_fds(char *const *vars);
 

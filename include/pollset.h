@@ -27,6 +27,9 @@ int pollset_open(struct pollset *set, uv_loop_t *loop);
 /* Watch for `events` (level-triggered). 0 or -errno. */
 int pollset_add(struct pollset *set, int fd, uint32_t events, struct pollset_entry *entry);
 
+/* Watch it for something else. 0 or -errno. */
+int pollset_change(struct pollset *set, int fd, uint32_t events, struct pollset_entry *entry);
+
 /* Before fd is closed: others may have it, too, and then the kernel would go on. */
 void pollset_remove(struct pollset *set, int fd);
 

@@ -4,6 +4,7 @@
 #define INITD_PROBER_H
 
 #include "health.h"
+#include "pollset.h"
 #include "probe.h"
 
 #include <uv.h>
@@ -20,12 +21,12 @@ struct prober {
 	struct health health;
 	struct probe probe;
 	uv_loop_t *loop;
-	uv_timer_t timer; /* until the next question, or the timeout of this one */
-	uv_poll_t poll;   /* on epoll_fd */
-	int epoll_fd;     /* of our own, for the probe's socket */
-	uint64_t due_ms;  /* when the timer should fire */
-	bool is_wanted;   /* between prober_begin() and prober_end() */
-	bool is_asking;   /* a question is on its way */
+	uv_timer_t timer;   /* until the next question, or the timeout of this one */
+	struct pollset set; /* for the sockets of the probes, one at a time */
+	struct pollset_entry entry;
+	uint64_t due_ms; /* when the timer should fire */
+	bool is_wanted;  /* between prober_begin() and prober_end() */
+	bool is_asking;  /* a question is on its way */
 };
 
 /* Make the handles. 0 or a negative errno: then nothing was started. */

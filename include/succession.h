@@ -8,12 +8,9 @@
 /* The environment of all servers, before changes are added to it. */
 char *const *succession_environment(const struct supervisor *sv);
 
-/* Start it, with what makes a held socket its own. */
+/* server_start() for a server with a held socket; the spare Python becomes it if there is one. */
 int succession_start(
     struct supervisor *sv, struct server *server, bool foreground, enum proc_stage *stage);
-
-/* The spare one is the server now; false if there is none that can be. */
-bool succession_take_spare(struct supervisor *sv, struct server *server, bool foreground);
 
 /* Two servers change their places before anything is done to them. */
 void succession_change_places(struct supervisor *sv, unsigned actions);

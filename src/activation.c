@@ -2,6 +2,8 @@
 /* Socket activation of a server. */
 #include "activation.h"
 
+#include "agent.h"
+#include "env.h"
 #include "proc.h"
 
 #include <stdlib.h>
@@ -31,23 +33,15 @@ activation_is_asked_for(char *const *argv)
 	return false;
 }
 
-static const char *
-base_name(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
-}
-
 /* The program's own name for it, or that of the module after -m. */
 static const char *
 program_of(char *const *argv)
 {
-	if (has_prefix(base_name(argv[0]), "python") && argv[1])
+	if (agent_is_python(argv[0]))
 		for (char *const *word = argv + 1; *word; word++)
 			if (strcmp(*word, "-m") == 0)
 				return word[1] ? word[1] : "";
-	return base_name(argv[0]);
+	return agent_base_name(argv[0]);
 }
 
 bool
@@ -75,16 +69,14 @@ activation_environment(char *const *vars, char **pid)
 		N_OURS = sizeof ours / sizeof ours[0]
 	};
 	static const char listen_pid[] = "LISTEN_PID=";
-	size_t n = 0;
+	size_t n = env_count(vars);
 	char **all;
 
-	while (vars[n])
-		n++;
 	all = malloc((n + N_OURS + 2) * sizeof *all + sizeof listen_pid + LISTEN_PID_DIGITS);
 	if (!all)
 		return NULL;
 	*pid = (char *)(all + n + N_OURS + 2);
-	memcpy(all, vars, n * sizeof *all);
+	(void)env_copy(all, vars, NULL);
 	for (size_t i = 0; i < N_OURS; i++)
 		all[n + i] = ours[i];
 	all[n + N_OURS] = memcpy(*pid, listen_pid, sizeof listen_pid);

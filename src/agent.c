@@ -173,12 +173,18 @@ struct reading {
 	bool is_over;   /* what comes is read by somebody else */
 };
 
-static const char *
-base_name(const char *path)
+const char *
+agent_base_name(const char *path)
 {
 	const char *slash = strrchr(path, '/');
 
 	return slash ? slash + 1 : path;
+}
+
+bool
+agent_is_python(const char *word)
+{
+	return strncmp(agent_base_name(word), "python", strlen("python")) == 0;
 }
 
 static bool
@@ -237,7 +243,7 @@ word_names_module(const char *agent_dir, char *word, struct reading *at)
 {
 	bool is_module = at->is_module, is_from = at->is_from;
 
-	at->is_over = at->is_over || is_examiner(base_name(word));
+	at->is_over = at->is_over || is_examiner(agent_base_name(word));
 	if (at->is_over)
 		return false;
 	if (introduces_module(word)) {
@@ -248,7 +254,7 @@ word_names_module(const char *agent_dir, char *word, struct reading *at)
 	}
 	if (at->is_file && is_file_in(agent_dir, word))
 		return true;
-	at->is_file = introduces_file(base_name(word)) || (at->is_file && word[0] == '-');
+	at->is_file = introduces_file(agent_base_name(word)) || (at->is_file && word[0] == '-');
 	at->is_module = false;
 	return names_module(agent_dir, word, is_module);
 }
@@ -291,7 +297,7 @@ script_names_module(const char *agent_dir, const char *program)
 bool
 agent_is_run_by(const char *agent_dir, char *const *argv, const char *program)
 {
-	bool is_python = argv[0] && strncmp(base_name(argv[0]), "python", strlen("python")) == 0;
+	bool is_python = argv[0] && agent_is_python(argv[0]);
 	struct reading at = { .is_file = true };
 
 	for (char *const *word = argv; *word && !at.is_over; word++) {

@@ -2,6 +2,7 @@
 /* What changed between two servers. */
 #include "changes.h"
 
+#include "env.h"
 #include "json.h"
 
 #include <stdbool.h>
@@ -59,14 +60,6 @@ changes_also(struct changes *changes)
 	return changes->line;
 }
 
-static bool
-is_ours(const char *variable)
-{
-	size_t length = strlen(CHANGES_VARIABLE);
-
-	return strncmp(variable, CHANGES_VARIABLE, length) == 0 && variable[length] == '=';
-}
-
 /* Room for `n` variables, ours and the end; it is needed once. */
 static bool
 has_room(struct changes *changes, size_t n)
@@ -86,15 +79,11 @@ has_room(struct changes *changes, size_t n)
 char *const *
 changes_environment(struct changes *changes, char *const *vars)
 {
-	size_t n = 0, kept = 0;
+	size_t kept;
 
-	while (vars[n])
-		n++;
-	if (!has_room(changes, n))
+	if (!has_room(changes, env_count(vars)))
 		return vars;
-	for (size_t i = 0; i < n; i++)
-		if (!is_ours(vars[i]))
-			changes->vars[kept++] = vars[i];
+	kept = env_copy(changes->vars, vars, CHANGES_VARIABLE);
 	if (changes->n > 0) {
 		(void)snprintf(changes->variable, sizeof changes->variable,
 		    CHANGES_VARIABLE "={\"n\": %u, \"paths\": [%s]}", changes->n, changes->paths);

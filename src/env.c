@@ -39,6 +39,28 @@ env_get(char *const *vars, const char *name)
 	return NULL;
 }
 
+size_t
+env_count(char *const *vars)
+{
+	size_t n = 0;
+
+	while (vars[n])
+		n++;
+	return n;
+}
+
+size_t
+env_copy(char **to, char *const *vars, const char *without)
+{
+	size_t n = 0;
+
+	for (; *vars; vars++)
+		if (!without || !value_if(*vars, without))
+			to[n++] = *vars;
+	to[n] = NULL;
+	return n;
+}
+
 uint64_t
 env_listen_fds(char *const *vars)
 {

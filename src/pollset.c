@@ -48,12 +48,24 @@ pollset_open(struct pollset *set, uv_loop_t *loop)
 	return uv_poll_start(&set->poll, UV_READABLE, on_readable); /* fails only while closing */
 }
 
-int
-pollset_add(struct pollset *set, int fd, uint32_t events, struct pollset_entry *entry)
+static int
+control(struct pollset *set, int how, int fd, uint32_t events, struct pollset_entry *entry)
 {
 	struct epoll_event event = { .events = events, .data.ptr = entry };
 
-	return epoll_ctl(set->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+	return epoll_ctl(set->epoll_fd, how, fd, &event) < 0 ? -errno : 0;
+}
+
+int
+pollset_add(struct pollset *set, int fd, uint32_t events, struct pollset_entry *entry)
+{
+	return control(set, EPOLL_CTL_ADD, fd, events, entry);
+}
+
+int
+pollset_change(struct pollset *set, int fd, uint32_t events, struct pollset_entry *entry)
+{
+	return control(set, EPOLL_CTL_MOD, fd, events, entry);
 }
 
 void

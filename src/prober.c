@@ -2,16 +2,8 @@
 /* Asks the server on the loop. */
 #include "prober.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <sys/epoll.h>
-#include <unistd.h>
-
-/*
- * The sockets of the probes, one at a time, are watched by an epoll instance of our own, and the
- * loop watches that: libuv aborts if the kernel has no room for one more descriptor to watch
- * (fs.epoll.max_user_watches, which all containers of a uid share), and here it is just no answer.
- */
 
 static uint64_t
 now_us(void)
@@ -49,17 +41,20 @@ rest(struct prober *prober)
 		(void)uv_timer_stop(&prober->timer);
 }
 
-/* Watch the probe's socket for what it waits for; closing it ends that. */
+typedef int watch_how(struct pollset *set, int fd, uint32_t events, struct pollset_entry *entry);
+
+/* Watch the probe's socket for what it waits for; closing it, which nobody else has, ends that. */
 static void
-watch_socket(struct prober *prober, int how)
+watch_socket(struct prober *prober, watch_how *how)
 {
 	struct probe *probe = &prober->probe;
-	struct epoll_event event = { .events = (probe->events & POLLOUT) ? EPOLLOUT : EPOLLIN };
+	uint32_t events = (probe->events & POLLOUT) ? EPOLLOUT : EPOLLIN;
+	int status = how(&prober->set, probe->fd, events, &prober->entry);
 
-	if (epoll_ctl(prober->epoll_fd, how, probe->fd, &event) < 0)
+	if (status < 0)
 		probe->verdict = (struct probe_verdict){ .result = PROBE_ERROR,
 			.reason = PROBE_CANNOT_ASK,
-			.error = errno,
+			.error = -status,
 			.address = probe->verdict.address };
 }
 
@@ -72,7 +67,7 @@ settle(struct prober *prober)
 
 	while (probe->verdict.result != PROBE_PENDING && probe_next(&prober->probe, now_us()))
 		if (probe->verdict.result == PROBE_PENDING)
-			watch_socket(prober, EPOLL_CTL_ADD);
+			watch_socket(prober, pollset_add);
 	if (probe->verdict.result == PROBE_PENDING)
 		return;
 	fact = health_take(&prober->health, &probe->verdict, now_ms());
@@ -81,18 +76,16 @@ settle(struct prober *prober)
 		prober->spec.on_fact(prober->spec.arg, fact);
 }
 
-/* Nothing is taken from our epoll instance: it is level-triggered, and there is one socket in it. */
 static void
-on_readable(uv_poll_t *poll, int status, int events)
+on_ready(void *arg, uint32_t events)
 {
-	struct prober *prober = poll->data;
+	struct prober *prober = arg;
 
-	(void)status;
 	(void)events;
 	if (!prober->is_asking)
 		return;
 	if (probe_go_on(&prober->probe, now_us()) == PROBE_PENDING)
-		watch_socket(prober, EPOLL_CTL_MOD);
+		watch_socket(prober, pollset_change);
 	settle(prober);
 }
 
@@ -102,7 +95,7 @@ ask(struct prober *prober)
 	prober->is_asking = true;
 	set_timer(prober, prober->spec.probe.timeout_ms); /* for all addresses */
 	if (probe_start(&prober->probe, &prober->spec.probe, now_us()) == PROBE_PENDING)
-		watch_socket(prober, EPOLL_CTL_ADD);
+		watch_socket(prober, pollset_add);
 	settle(prober);
 }
 
@@ -136,19 +129,13 @@ prober_open(struct prober *prober, uv_loop_t *loop, const struct prober_spec *sp
 	prober->probe.fd = -1;
 	prober->is_wanted = prober->is_asking = false;
 	health_init(&prober->health, &spec->policy);
-	prober->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (prober->epoll_fd < 0)
-		return -errno;
-	status = uv_poll_init(loop, &prober->poll, prober->epoll_fd);
-	if (status < 0) {
-		(void)close(prober->epoll_fd);
+	prober->entry = (struct pollset_entry){ .on_ready = on_ready, .arg = prober };
+	status = pollset_open(&prober->set, loop);
+	if (status < 0)
 		return status;
-	}
-	prober->poll.data = prober;
 	(void)uv_timer_init(loop, &prober->timer); /* cannot fail */
 	prober->timer.data = prober;
-	return uv_poll_start(
-	    &prober->poll, UV_READABLE, on_readable); /* fails only while closing */
+	return 0;
 }
 
 void
@@ -184,6 +171,5 @@ prober_close(struct prober *prober)
 {
 	prober_end(prober);
 	uv_close((uv_handle_t *)&prober->timer, NULL);
-	uv_close((uv_handle_t *)&prober->poll, NULL);
-	(void)close(prober->epoll_fd);
+	pollset_close(&prober->set);
 }

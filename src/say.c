@@ -3,9 +3,7 @@
 #include "say.h"
 
 #include "parse.h"
-#include "utf8.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>

@@ -2,6 +2,7 @@
 /* watch.standby: a spare Python. */
 #include "standby.h"
 
+#include "agent.h"
 #include "env.h"
 
 #include <errno.h>
@@ -121,12 +122,10 @@ hides(const char *option)
 bool
 standby_suits(char *const *argv, const char *program, const char **why)
 {
-	const char *name = strrchr(argv[0], '/');
 	char line[256], *option;
 
-	name = name ? name + 1 : argv[0];
 	*why = "the command is no Python";
-	if (strncmp(name, "python", 6) != 0) {
+	if (!agent_is_python(argv[0])) {
 		if (!program || !interpreter_of(program, line))
 			return false;
 		option = strstr(line, " -");
@@ -145,34 +144,24 @@ standby_suits(char *const *argv, const char *program, const char **why)
 	return true;
 }
 
-static bool
-is_ours(const char *variable)
-{
-	return strncmp(variable, "PYTHONPATH=", strlen("PYTHONPATH=")) == 0;
-}
-
 /* `vars` with our archive in front of PYTHONPATH, in one allocation. */
 static char **
 make_environment(const struct standby *standby, char *const *vars, char *variable)
 {
 	const char *path = env_get(vars, "PYTHONPATH");
-	size_t n = 0, kept = 0, length = (path ? strlen(path) : 0) + 64;
+	size_t n = env_count(vars), length = (path ? strlen(path) : 0) + 64;
 	char **all, *text;
 
-	while (vars[n])
-		n++;
 	all = malloc((n + 3) * sizeof *all + length);
 	if (!all)
 		return NULL;
 	text = (char *)(all + n + 3);
 	(void)snprintf(text, length, "PYTHONPATH=/proc/self/fd/%d%s%s", standby->archive_fd,
 	    path && *path ? ":" : "", path ? path : "");
-	for (size_t i = 0; i < n; i++)
-		if (!is_ours(vars[i]))
-			all[kept++] = vars[i];
-	all[kept++] = text;
-	all[kept++] = variable;
-	all[kept] = NULL;
+	n = env_copy(all, vars, "PYTHONPATH");
+	all[n++] = text;
+	all[n++] = variable;
+	all[n] = NULL;
 	return all;
 }
 

@@ -105,9 +105,8 @@ passed_fd(struct succession *succession, bool is_next)
 }
 
 /* Start it, with what makes a held socket its own. */
-int
-succession_start(
-    struct supervisor *sv, struct server *server, bool foreground, enum proc_stage *stage)
+static int
+launch(struct supervisor *sv, struct server *server, bool foreground, enum proc_stage *stage)
 {
 	struct succession *succession = sv->succession;
 	struct hold_family **family = family_of(succession, server);
@@ -154,8 +153,8 @@ changed_variable(char *const *vars)
 }
 
 /* The spare one is the server now; false if there is none that can be. */
-bool
-succession_take_spare(struct supervisor *sv, struct server *server, bool foreground)
+static bool
+take_spare(struct supervisor *sv, struct server *server, bool foreground)
 {
 	struct succession *succession = sv->succession;
 	struct server *spare = &succession->spare;
@@ -184,6 +183,13 @@ succession_take_spare(struct supervisor *sv, struct server *server, bool foregro
 	spare->pid = 0;
 	succession->spare_failures = 0;
 	return true;
+}
+
+int
+succession_start(
+    struct supervisor *sv, struct server *server, bool foreground, enum proc_stage *stage)
+{
+	return take_spare(sv, server, foreground) ? 0 : launch(sv, server, foreground, stage);
 }
 
 static void on_old_deadline(uv_timer_t *timer);
@@ -309,7 +315,7 @@ succession_follow_spare(struct supervisor *sv)
 	spare->spec.env = standby_prepare(&succession->standby, succession_environment(sv));
 	if (!spare->spec.env)
 		return;
-	status = succession_start(sv, spare, false, &stage);
+	status = launch(sv, spare, false, &stage);
 	standby_started(&succession->standby, status == 0);
 	if (status == 0 && succession->spare_family)
 		succession->spare_family->is_waiting = true;

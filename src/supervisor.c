@@ -13,12 +13,9 @@
 #include "terminal.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -76,9 +73,7 @@ start(struct supervisor *sv, struct server *server, bool foreground, int *code)
 
 	if (sv->watching)
 		dev_take_changes(sv, server);
-	if (sv->succession && succession_take_spare(sv, server, foreground))
-		status = 0;
-	else if (sv->succession)
+	if (sv->succession)
 		status = succession_start(sv, server, foreground, &stage);
 	else
 		status = server_start(server, foreground, &stage);

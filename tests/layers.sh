@@ -7,9 +7,9 @@ cd "$(dirname "$0")/.."
 # From the bottom up.
 layers='error utf8 exit_code
 json tree patterns burst loop_guard fingerprint bytecode listener pollset
-log parse lifecycle oom agent editable notify control scan changes handover unavailable
+log parse lifecycle oom agent editable notify control scan handover unavailable
 env http cmdline watch_inotify hold
-proc probe standby
+proc probe standby changes
 privs options signals terminal health server watch activation
 config prober status
 plan watch_auto supervisor_state

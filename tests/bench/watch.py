@@ -62,6 +62,8 @@ INITD = "initd"
 INITD_APART = "initd, hold_socket=no"
 INITD_OVERLAP = "initd, overlap"
 INITD_STANDBY = "initd, standby"
+VARIANTS = {INITD: (), INITD_APART: ("server.hold_socket=no",), INITD_OVERLAP: ("watch.overlap=yes",),
+            INITD_STANDBY: ("watch.standby=yes",)}
 INITD_POLL = "initd, poll 1 s"
 INITD_OFF = "initd, not watching"
 STATRELOAD = "uvicorn --reload (StatReload)"
@@ -144,9 +146,7 @@ def initd_watcher(name, initd, *options):
 
 def find_watchers(options, initd):
     """Those that can be run, and for each other one the reason why not."""
-    variants = {INITD: (), INITD_APART: ("server.hold_socket=no",), INITD_OVERLAP: ("watch.overlap=yes",),
-                INITD_STANDBY: ("watch.standby=yes",)}
-    found = {name: initd_watcher(name, initd, "watch.enabled=yes", *words) for name, words in variants.items()}
+    found = {name: initd_watcher(name, initd, "watch.enabled=yes", *words) for name, words in VARIANTS.items()}
     skipped = {}
     if options.only_initd:
         return [*found.values()], skipped
@@ -731,7 +731,7 @@ def print_latency(figures):
 
     rows = [["edit to answer, ms", "style", "n", "missed", *spreads, "over", "x initd", "outage", "failed", "starts"]]
     edits = figures["edits"]
-    for name in filter(edits.get, (INITD, *PEERS, NODEMON_EARLY)):
+    for name in filter(edits.get, (*VARIANTS, *PEERS, NODEMON_EARLY)):
         for style in filter(edits[name].get, STYLES):
             own = edits[name][style]
             ratio = ratio_of(own, edits.get(INITD, {}).get(style, {}))
@@ -741,7 +741,7 @@ def print_latency(figures):
     print_table(rows)
 
     rows = [[f"{MODULES + 1} files as Docker writes them, ms", "n", "missed", *spreads, "failed", "starts"]]
-    for name in filter(figures["batches"].get, (INITD, *PEERS, NODEMON_EARLY)):
+    for name in filter(figures["batches"].get, (*VARIANTS, *PEERS, NODEMON_EARLY)):
         own = figures["batches"][name]
         rows.append([name, str(own["n"]), str(own["missed"]), *spread_of(own), text_of(own.get("failed")),
                      range_of(own, "starts_min", "starts")])
