@@ -67,6 +67,8 @@ struct succession {
 	struct standby standby; /* watch.standby */
 	struct server spare;    /* that Python; pid 0: none */
 	struct hold_family *spare_family;
+	uint64_t spare_started_ms;
+	bool is_spare_excused;   /* it was dropped because it had not come to itself yet */
 	unsigned spare_failures; /* in a row */
 };
 

@@ -44,6 +44,7 @@ enum {
 	LINGER_STEP_MS = 10,
 	LINGER_MAX_MS = 3000, /* a server that boots has to get there first */
 	LINGER_LAST_MS = 50,  /* from the accept(2) of the last one to its request */
+	SPARE_BOOT_MS = 5000, /* from its start to the first word of src/standby.py, and far more */
 };
 
 /* What a child does between fork and exec. */
@@ -166,6 +167,8 @@ take_spare(struct supervisor *sv, struct server *server, bool foreground)
 	if (foreground)
 		terminal_give(spare->pid);
 	if (!standby_go(&succession->standby, changed_variable(server->spec.env))) {
+		succession->is_spare_excused =
+		    supervisor_now_ms() - succession->spare_started_ms < SPARE_BOOT_MS;
 		drop_spare(sv);
 		return false;
 	}
@@ -320,6 +323,8 @@ succession_follow_spare(struct supervisor *sv)
 	if (status == 0 && succession->spare_family)
 		succession->spare_family->is_waiting = true;
 	succession->spare_failures += status < 0;
+	succession->spare_started_ms = supervisor_now_ms();
+	succession->is_spare_excused = false;
 	if (status == 0)
 		log_line(sv->spec.log, LOG_DEBUG, "standby pid %d", (int)spare->pid);
 }
@@ -361,7 +366,7 @@ spare_ended(struct supervisor *sv)
 	standby_drop(&succession->standby);
 	hold_leave(succession->spare_family);
 	succession->spare_family = NULL;
-	if (++succession->spare_failures == SPARE_FAILURES_MAX)
+	if (!succession->is_spare_excused && ++succession->spare_failures == SPARE_FAILURES_MAX)
 		log_line(sv->spec.log, LOG_WARN, "no standby any more: it ended %d times (%s)",
 		    SPARE_FAILURES_MAX, how);
 	succession_follow_spare(sv);

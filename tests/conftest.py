@@ -11,8 +11,11 @@ from harness import BUILD
 
 STRICT = os.environ.get("INITD_TEST_STRICT") == "1"
 
-# initd hands down what it inherits, so what nohup(1) ignores would be ignored by every server of these tests.
-signal.signal(signal.SIGHUP, signal.SIG_DFL)
+# initd hands down what it inherits, so what nohup(1) or a shell's & ignores would be ignored by every server of
+# these tests.
+for ignored in (signal.SIGHUP, signal.SIGQUIT):
+    signal.signal(ignored, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def refuse_skip(report):

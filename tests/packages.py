@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """FastAPI and its servers, from the registry that this machine's pip is configured for; kept under build/venvs/."""
 
+import fcntl
 import hashlib
 import shutil
 import subprocess
@@ -27,12 +28,15 @@ def pip(*args):
 
 
 def made(path, make):
-    """path, which make(path) fills unless an earlier run has done so to the end."""
-    complete = path / ".complete"
-    if not complete.exists():
-        shutil.rmtree(path, ignore_errors=True)
-        make(path)
-        complete.touch()
+    """path, which make(path) fills unless an earlier run has done so to the end, or one beside this does."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path.with_name(f"{path.name}.lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        complete = path / ".complete"
+        if not complete.exists():
+            shutil.rmtree(path, ignore_errors=True)
+            make(path)
+            complete.touch()
     return path
 
 

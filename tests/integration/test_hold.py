@@ -630,7 +630,9 @@ def test_a_small_backlog_is_enlarged_while_nobody_serves(serving):
         wait_until(lambda: load.answers)
         wait_until(lambda: len(load.answers) > 40)
     assert load.errors == [], load.report()
-    assert max(answer.ended - answer.begun for answer in load.answers) < 0.9, load.report()
+    # From its listen(2) on the backlog is its own again, and one that comes before it has accepted the rest may wait.
+    queued = [answer for answer in load.answers if answer.begun < it.event("start", 2).at]
+    assert len(queued) > 5 and max(answer.ended - answer.begun for answer in queued) < 0.9, load.report()
 
 
 def test_a_server_in_a_debugger_is_left_behind(serving):

@@ -287,6 +287,25 @@ def test_a_standby_that_ends_again_and_again_is_given_up(dev):
     assert not dev.run.status()["standby"]
 
 
+def slow_python(room, venv):
+    """A venv with the packages of that one, whose Python takes a while until it comes to sitecustomize."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", room], check=True)
+    inside = "lib/python%d.%d/site-packages" % sys.version_info[:2]
+    (room / inside / "slow.pth").write_text(f"{venv / inside}\nimport time; time.sleep(0.5)\n")
+    return str(room)
+
+
+def test_a_standby_that_had_no_time_to_come_to_itself_is_not_given_up(dev, lab):
+    dev = dev("-m", VIRTUAL_ENV=slow_python(lab.room(), packages.venv()))
+    for number in range(5):
+        wait_until(lambda: len(dev.spares()) > number, timeout=30, what="a young standby")
+        dev.edit(code(f"young {number}"))
+        assert not dev.answers(f"young {number}")["is_warm"]
+        wait_until(lambda: dev.run.status()["state"] == "ready", timeout=30)
+    dev.warm()
+    dev.assert_quiet()
+
+
 # ---- Where there is none, and what it costs.
 
 @pytest.mark.parametrize("command, why", [
