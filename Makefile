@@ -73,9 +73,11 @@ san:
 clang:
 	$(MAKE) OUT=build/clang CC=clang
 
-# ---- static musl: natively on Alpine, with musl-gcc and a libuv of our own on Debian ----
+# ---- static musl: natively on Alpine, with musl's specs and a libuv of our own on Debian ----
 
+# CC with MULTIARCH's specs is what musl-gcc runs, for whatever machine CC compiles for.
 MUSL = build/musl
+MUSL_CC = $(CC) -specs $(MUSL_LIB)/musl-gcc.specs
 IS_MUSL = $(findstring musl,$(shell $(CC) -dumpmachine))
 
 musl:
@@ -84,7 +86,7 @@ ifneq ($(IS_MUSL),)
 else
 	@$(call install_missing,MUSL)
 	$(MAKE) $(MUSL)/lib/libuv.a
-	$(MAKE) OUT=$(MUSL) CC=musl-gcc \
+	$(MAKE) OUT=$(MUSL) CC='$(MUSL_CC)' \
 	    LIB_CFLAGS='-idirafter $(MUSL)/kernel -I$(MUSL)/libuv/include -isystem $(MUSL)/inih' \
 	    LIBS='$(MUSL)/lib/libuv.a $(shell $(CC) -print-file-name=libinih.a)' \
 	    LINK_KIND='-static -nostartfiles -Wl,-pie,--no-dynamic-linker,-z,text,-s' \
@@ -92,10 +94,17 @@ else
 	    LINK_LAST='$(shell $(CC) -print-file-name=crtendS.o) $(MUSL_LIB)/crtn.o'
 endif
 
+# For arm64 on another machine.
+.PHONY: arm64
+arm64:
+	@dpkg --print-foreign-architectures | grep -qx arm64 || $(SUDO) dpkg --add-architecture arm64
+	@$(call install_missing,ARM64)
+	$(MAKE) musl MUSL=build/arm64 CC=aarch64-linux-gnu-gcc
+
 MULTIARCH = $(shell $(CC) -print-multiarch)
 MUSL_LIB = /usr/lib/$(subst -gnu,-musl,$(MULTIARCH))
 
-# musl-gcc sees no kernel headers and no inih; show it just these.
+# MUSL_CC sees no kernel headers and no inih; show it just these.
 $(MUSL)/kernel:
 	mkdir -p $@ $(MUSL)/inih
 	ln -sfn /usr/include/linux $@/linux
@@ -131,12 +140,12 @@ $(MUSL)/lib/libuv.a: $(MUSL)/libuv/include/uv.h | $(MUSL)/kernel
 	rm -f $@
 	for name in $(UV_SOURCES); do \
 	    file=$(MUSL)/libuv/$$name.c; [ -e $$file ] || continue; \
-	    musl-gcc -std=gnu11 -Os -fPIE -ffunction-sections -fdata-sections -fstack-protector-strong \
+	    $(MUSL_CC) -std=gnu11 -Os -fPIE -ffunction-sections -fdata-sections -fstack-protector-strong \
 	        -fno-asynchronous-unwind-tables -w -D_GNU_SOURCE \
 	        -idirafter $(MUSL)/kernel -I$(MUSL)/libuv/include -I$(MUSL)/libuv/src \
 	        -c -o $(MUSL)/lib/obj/$$(basename $$name).o $$file || exit 1; \
 	done
-	ar rcs $@ $(MUSL)/lib/obj/*.o
+	$(shell $(CC) -print-prog-name=ar) rcs $@ $(MUSL)/lib/obj/*.o
 
 # ---- tests ----
 
@@ -277,13 +286,17 @@ lint:
 	for file in src/*.c; do clang-tidy --quiet $$file -- -std=c17 $(CPPFLAGS_OURS) -DINITD_STANDBY_GZ='"/dev/null"' $(LIB_CFLAGS) 2>/dev/null || exit 1; done
 	cppcheck --std=c11 --enable=warning,style,performance,portability --suppress=missingIncludeSystem \
 	    --suppress=variableScope --suppress=ctuuninitvar --suppress=ctuPointerArith --suppress=unreadVariable:src/plan.c --quiet --error-exitcode=1 -Iinclude -D_GNU_SOURCE src/
-	shellcheck tests/*.sh .ci/run
+	shellcheck tests/*.sh .ci/run conf/completions/initd.bash
 
 format:
 	clang-format -i src/*.c include/*.h tests/unit/*.[ch] tests/fuzz/*.[ch] tests/bench/*.[ch]
 
 install: all
 	install -D -m 755 $(OUT)/initd $(DESTDIR)$(PREFIX)/bin/initd
+	install -D -m 644 man/initd.8 $(DESTDIR)$(PREFIX)/share/man/man8/initd.8
+	install -D -m 644 man/initd.ini.5 $(DESTDIR)$(PREFIX)/share/man/man5/initd.ini.5
+	install -D -m 644 conf/completions/initd.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/initd
+	install -D -m 644 conf/completions/_initd $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_initd
 
 clean:
 	rm -rf build
@@ -304,10 +317,12 @@ BUILD_apk = gcc musl-dev linux-headers make pkgconf libuv-dev libuv-static inih-
 BUILD_dnf = gcc glibc-devel glibc-static make pkgconf-pkg-config libuv-devel libuv-static inih-devel python3
 
 MUSL_apt  = musl-tools dpkg-dev
+ARM64_apt = gcc-aarch64-linux-gnu musl-dev:arm64 libinih-dev:arm64 linux-libc-dev:arm64 dpkg-dev qemu-user-static
 
 CHECK_apt = $(BUILD_apt) $(MUSL_apt) clang clang-format clang-tidy cppcheck shellcheck libcmocka-dev \
     python3-venv ca-certificates util-linux mount procps strace \
-    docker.io podman runc debootstrap debian-archive-keyring nginx golang-go git rsync vim
+    docker.io podman runc buildah debootstrap debian-archive-keyring nginx golang-go git rsync vim \
+    mandoc groff-base zsh
 CHECK_apk = $(BUILD_apk) clang cmocka-dev py3-pip util-linux procps strace
 CHECK_dnf = $(BUILD_dnf) clang libcmocka-devel python3-pip util-linux procps-ng strace
 

@@ -100,7 +100,10 @@ int proc_failure_code(enum proc_stage stage, int error);
 /* May the same spawn work a moment later? */
 bool proc_failure_passes(enum proc_stage stage, int error);
 
-/* The path that `name` stands for, by PATH in env if it has no slash, if it can be executed; false if there is none. */
+/*
+ * The path that `name` stands for, by PATH in env if it has no slash, if it can be executed. False if there is
+ * none: errno is EACCES if there is a file that cannot be, ENOENT if not.
+ */
 bool proc_find(const char *name, char *const *env, char *path, size_t size);
 
 #endif

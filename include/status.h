@@ -17,7 +17,7 @@ enum {
 /* Durations in ms up to the moment it was written; "" and 0: there is none. */
 struct status {
 	char version[16];
-	/* starting, ready, running, unhealthy, draining, stopping, restarting, waiting, backoff, ending */
+	/* starting, ready, running, unhealthy, draining, stopping, restarting, overlapping, waiting, backoff, ending */
 	char state[16];
 	uint64_t initd_pid, uptime_ms;
 	uint64_t pid; /* of the server */

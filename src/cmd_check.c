@@ -11,6 +11,7 @@
 #include "proc.h"
 #include "watch_auto.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -122,8 +123,8 @@ check_command(struct report *report, struct plan *plan, const struct cmdline *cm
 	if (code != 0)
 		add_finding(report, "command", code, "%s", err.msg);
 	else if (!proc_find(plan->argv[0], plan->env.vars, path, sizeof path))
-		add_finding(report, "command", EXIT_CODE_NOT_FOUND, "%.200s: no such program",
-		    plan->argv[0]);
+		add_finding(report, "command", proc_failure_code(PROC_EXEC, errno), "%.200s: %s",
+		    plan->argv[0], errno == EACCES ? "cannot be executed" : "no such program");
 	else
 		add_finding(report, "command", 0, "%.200s%s%.200s%s%.200s is %.200s", plan->argv[0],
 		    plan->argv[1] ? " " : "", plan->argv[1] ? plan->argv[1] : "",
@@ -211,6 +212,7 @@ print_report(struct report *report, struct plan *plan, const struct cmdline *cmd
 		(void)fputs("{\n  \"version\": \"" INITD_VERSION "\",\n  \"options\": ", stdout);
 	options_print(&plan->config, stdout, report->json);
 	(void)fputs(report->json ? ",\n  \"findings\": [" : "\n", stdout);
+	check_limits(report);
 	check_user(report, plan);
 	check_dirs(report, plan, cmd);
 	check_environment(report, plan);
@@ -218,7 +220,6 @@ print_report(struct report *report, struct plan *plan, const struct cmdline *cmd
 	check_port(report, plan);
 	check_health(report, plan);
 	check_watch(report, plan);
-	check_limits(report);
 	if (report->json)
 		(void)printf("\n  ],\n  \"exit_code\": %d\n}\n", report->code);
 }

@@ -193,14 +193,20 @@ plan_dirs(struct plan *plan, const struct cmdline *cmd, struct error *err)
 {
 	struct config *config = &plan->config;
 	bool is_watched = config->watch == CONFIG_YES && !config->watch_paths;
-	bool is_needed = (!cmd->operands[0] && !config->command) || is_watched;
+	bool has_command = cmd->operands[0] || config->command;
+	bool is_needed = !has_command || is_watched;
 	/* To an initd below this one, what we exported is not somebody's wish. */
 	bool is_wanted = strcmp(config->agent_dir, options_fallback("server", "agent_dir")) != 0;
 
 	/* The default may be missing in an image that is no Python agent: `docker run IMAGE bash`. */
 	if (take_dir(config, "agent_dir", &config->agent_dir, plan->agent_dir,
-		is_needed || is_wanted, err) < 0)
+		is_needed || is_wanted, err) < 0) {
+		struct error why = *err;
+
+		if (!has_command)
+			(void)error_set(err, "no COMMAND, no server.command, and %s", why.msg);
 		return EXIT_CODE_CONFIG;
+	}
 	if (is_watched && is_root(config->agent_dir)) {
 		(void)options_complain(
 		    config, "server", "agent_dir", "all of the file system cannot be watched", err);

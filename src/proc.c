@@ -68,12 +68,21 @@ bool
 proc_find(const char *name, char *const *env, char *path, size_t size)
 {
 	const char *dirs = search_path(env);
+	int error = ENOENT;
 
-	if (strchr(name, '/'))
-		return (size_t)snprintf(path, size, "%s", name) < size && is_program(path);
-	while (next_candidate(&dirs, name, path, size))
+	if (strchr(name, '/')) {
+		if ((size_t)snprintf(path, size, "%s", name) < size && is_program(path))
+			return true;
+		errno = access(name, F_OK) == 0 ? EACCES : ENOENT;
+		return false;
+	}
+	while (next_candidate(&dirs, name, path, size)) {
 		if (is_program(path))
 			return true;
+		if (access(path, F_OK) == 0)
+			error = EACCES;
+	}
+	errno = error;
 	return false;
 }
 

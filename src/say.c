@@ -147,7 +147,8 @@ say_ending(struct supervisor *sv, enum life_state before)
 		     (before == LIFE_RUNNING && policy->restart != LIFE_RESTART_NO)) &&
 		 policy->restart_limit > 0 && sv->life.restarts >= policy->restart_limit &&
 		 sv->life.exit_code != 0)
-		log_line(sv->spec.log, LOG_ERROR, "gave up after %u restarts", sv->life.restarts);
+		log_line(sv->spec.log, LOG_ERROR, "gave up after %u restart%s", sv->life.restarts,
+		    sv->life.restarts == 1 ? "" : "s");
 }
 
 static void

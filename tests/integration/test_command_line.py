@@ -273,3 +273,19 @@ def test_check_fails_by_the_same_line_as_run(initd, json_option):
     assert run.wait() == 78
     lines = [line for line in run.stderr.splitlines() if "server.port" in line]
     assert lines and lines[0].startswith("initd: error: -o server.port=0: ")
+
+
+@pytest.mark.parametrize("words", [
+    ["{room}/plain"], ["{room}"], ["plain"], ["nosuch"], ["{room}/nosuch"], ["-o", "user.name=nosuch", "true"], [],
+], ids=["no x bit", "a directory", "no x bit in PATH", "not in PATH", "no file", "no user", "no command"])
+def test_check_ends_as_run_would(initd, room, words):
+    (room / "plain").write_text("#!/bin/sh\n")
+    words = [word.format(room=room) for word in words]
+    env = {"PATH": f"{room}:/usr/bin:/bin"}
+    code = initd(*words, env=env).wait()
+    assert code and initd("check", *words, env=env).wait() == code
+
+
+def test_check_sees_too_few_open_files_before_anything_else(initd):
+    run = initd("check", "-o", "user.name=nosuch", "true", inherit={"nofile": 20})
+    assert run.wait() == 71, run.transcript()

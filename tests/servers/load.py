@@ -129,9 +129,13 @@ class Load:
 
     async def _once(self):
         async def work():
+            since = time.monotonic()
             reader, writer = await self._connect()
+            asked = time.monotonic()
             try:
                 await self._ask(reader, writer, "close")
+            except Lost as error:
+                raise Lost(f"{error}, asked {asked - since:.3f} s after") from error
             finally:
                 writer.close()
 
