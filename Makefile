@@ -249,7 +249,7 @@ check-integration: $(VENV)/.complete
 	$(PYTEST) $(PARALLEL) tests/integration
 
 check-servers: $(VENV)/.complete
-	$(PYTEST) -n 2 tests/servers
+	$(PYTEST) tests/servers
 
 check-container: $(VENV)/.complete
 	$(PYTEST) tests/container
@@ -258,7 +258,8 @@ check-container: $(VENV)/.complete
 check-all-python: $(VENV)/.complete
 	INITD_BINARY=build/musl/initd $(PYTEST) $(PARALLEL) tests/integration
 	INITD_BINARY=build/san/initd $(PYTEST) $(PARALLEL) tests/integration
-	$(PYTEST) -n 2 tests/servers
+	$(PYTEST) -n 2 -m "not alone" tests/servers
+	$(PYTEST) -m alone tests/servers
 	$(PYTEST) tests/container
 
 .PHONY: figures

@@ -16,7 +16,7 @@ from harness import BUILD, get, wait_until
 from load import Load, has_ipv6
 
 # What tells the two builds apart is tested in tests/integration; here the servers are what differs.
-pytestmark = pytest.mark.parametrize("libc", ["musl"], indirect=True)
+pytestmark = [pytest.mark.parametrize("libc", ["musl"], indirect=True), pytest.mark.alone]
 
 HERE = Path(__file__).parent / "held_agent"
 RESTARTS = 5

@@ -354,6 +354,7 @@ def test_a_warm_standby_costs_no_cpu(dev):
 
 # ---- Whatever is done, in whatever order.
 
+@pytest.mark.alone
 def test_random_edits_under_load(dev):
     """After each quiet the answer is the one that was written last, and no request has failed."""
     dev = dev("-m", "server.hold_socket=yes")
