@@ -335,3 +335,12 @@ def test_a_shell_offers_the_processes_there_are(shell, initd_binary):
                 assert all(pid.isdigit() for pid in shell.offers(line))
         finally:
             process.terminate()
+
+
+# ---- SECURITY.md
+
+def test_every_promise_names_tests_that_there_are():
+    named = re.findall(r"`(test_\w+)`", (ROOT / "SECURITY.md").read_text())
+    there = {name for path in (ROOT / "tests").glob("*/test_*.py")
+             for name in re.findall(r"^def (test_\w+)\(", path.read_text(), re.M)}
+    assert len(named) > 20 and set(named) <= there, set(named) - there
