@@ -218,12 +218,14 @@ PYTEST = $(VENV)/bin/python -B -m pytest -q -p no:cacheprovider -rsR --reruns 1
 PARALLEL = -n $$(($$(nproc) + 1))
 VENV = build/venvs/tests
 
-$(VENV)/.complete: tests/requirements.txt
+REQUIREMENTS = tests/requirements.txt tests/images/requirements.txt
+
+$(VENV)/.complete: $(REQUIREMENTS)
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --requirement tests/requirements.txt
+	$(VENV)/bin/python -m pip install --quiet $(REQUIREMENTS:%=--requirement %)
 	touch $@
 
-.PHONY: check check-build check-integration check-servers check-container headers layers
+.PHONY: check check-build check-integration check-arm64 check-servers check-container check-images headers layers
 check: deps-check
 	$(MAKE) check-build
 	$(MAKE) check-unit
@@ -248,6 +250,12 @@ layers:
 check-integration: $(VENV)/.complete
 	$(PYTEST) $(PARALLEL) tests/integration
 
+# The same for arm64, under qemu-user. Not a part of check: it takes longer, and wants arm64's packages.
+check-arm64:
+	@$(call install_missing,CHECK_ARM64)
+	$(MAKE) arm64 $(VENV)/.complete
+	$(SUDO) tests/qemu_user.sh env INITD_BINARY=build/arm64/initd $(PYTEST) $(PARALLEL) tests/integration
+
 check-servers: $(VENV)/.complete
 	$(PYTEST) tests/servers
 
@@ -260,7 +268,15 @@ check-all-python: $(VENV)/.complete
 	INITD_BINARY=build/san/initd $(PYTEST) $(PARALLEL) tests/integration
 	$(PYTEST) -n 2 -m "not alone" tests/servers
 	$(PYTEST) -m alone tests/servers
+	$(PYTEST) tests/images/test_conf.py
 	$(PYTEST) tests/container
+
+# The images and what runs them, in all variants: half an hour.
+check-images: deps-check $(VENV)/.complete
+	@$(call install_missing,IMAGES)
+	$(MAKE) all musl
+	$(PYTEST) tests/images
+	$(MAKE) check-arm64
 
 .PHONY: figures
 figures: all musl $(VENV)/.complete
@@ -306,6 +322,8 @@ help:
 	@echo "make run       install what is missing, build, run the sample agent"
 	@echo "make check     install what is missing, run all tests"
 	@echo "make           build/initd          make musl     build/musl/initd, static musl"
+	@echo "make arm64     build/arm64/initd, the same for arm64 on another machine    make check-arm64"
+	@echo "make check-images  what is in Dockerfile.example and conf/, in all variants, and arm64 under qemu-user"
 	@echo "make san       build/san/initd, with ASan and UBSan"
 	@echo "make fuzz      libFuzzer, [FUZZ_SECONDS=60] for each target"
 	@echo "make figures   measure initd beside tini, dumb-init and catatonit"
@@ -318,12 +336,14 @@ BUILD_apk = gcc musl-dev linux-headers make pkgconf libuv-dev libuv-static inih-
 BUILD_dnf = gcc glibc-devel glibc-static make pkgconf-pkg-config libuv-devel libuv-static inih-devel python3
 
 MUSL_apt  = musl-tools dpkg-dev
-ARM64_apt = gcc-aarch64-linux-gnu musl-dev:arm64 libinih-dev:arm64 linux-libc-dev:arm64 dpkg-dev qemu-user-static
+ARM64_apt = gcc-aarch64-linux-gnu musl-dev:arm64 libinih-dev:arm64 linux-libc-dev:arm64 dpkg-dev
 
 CHECK_apt = $(BUILD_apt) $(MUSL_apt) clang clang-format clang-tidy cppcheck shellcheck libcmocka-dev \
     python3-venv ca-certificates util-linux mount procps strace \
     docker.io podman runc buildah debootstrap debian-archive-keyring nginx golang-go git rsync vim \
     mandoc groff-base zsh
+IMAGES_apt = iproute2 iptables
+CHECK_ARM64_apt = qemu-user-static python3-venv ca-certificates util-linux mount procps strace git rsync vim
 CHECK_apk = $(BUILD_apk) clang cmocka-dev py3-pip util-linux procps strace
 CHECK_dnf = $(BUILD_dnf) clang libcmocka-devel python3-pip util-linux procps-ng strace
 

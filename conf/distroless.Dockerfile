@@ -12,8 +12,9 @@ RUN set -eu; mkdir -p /bones/tmp; chmod 1777 /bones/tmp; cd /; \
     tar -cf - --exclude=site-packages --exclude=test --exclude=ensurepip --exclude=idlelib --exclude=tkinter "$stdlib" | \
         tar -xf - -C /bones; \
     tar -cf - /app /usr/local/bin/initd "$(dirname "$(command -v python3)")"/python3* \
-        $(ls -d /etc/group /etc/passwd /etc/nsswitch.conf /etc/ld.so.cache /etc/ssl /usr/share/ca-certificates \
-            /usr/share/zoneinfo 2>/dev/null) | tar -xf - -C /bones
+        $(ls -d /etc/group /etc/passwd /etc/nsswitch.conf /etc/protocols /etc/services /etc/localtime /etc/ld.so.cache \
+            /etc/ssl /usr/lib/ssl /usr/share/ca-certificates /usr/share/zoneinfo /usr/lib/locale 2>/dev/null) | \
+        tar -xf - -C /bones
 
 FROM scratch
 COPY --from=whole /bones /
