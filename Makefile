@@ -268,7 +268,7 @@ check-all-python: $(VENV)/.complete
 	INITD_BINARY=build/san/initd $(PYTEST) $(PARALLEL) tests/integration
 	$(PYTEST) -n 2 -m "not alone" tests/servers
 	$(PYTEST) -m alone tests/servers
-	$(PYTEST) tests/images/test_conf.py
+	$(PYTEST) tests/images/test_conf.py tests/images/test_lint.py
 	$(PYTEST) tests/container
 
 # The images and what runs them, in all variants: half an hour.

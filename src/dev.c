@@ -243,7 +243,7 @@ dev_open(struct supervisor *sv)
 		.poll_interval_ms = config->watch_poll_interval_ms,
 		.settle_ms = config->watch_settle_ms,
 		.settle_removed_ms = config->watch_settle_removed_ms,
-		.started_ms = sv->life.started ? sv->life.started_ms : supervisor_now_ms(),
+		.started_ms = sv->life.started ? sv->started_ms : supervisor_now_ms(),
 		.on_change = on_change,
 		.on_fact = on_watch_fact,
 		.arg = sv,

@@ -545,17 +545,18 @@ is_recent(const struct scan *scan, int dir_fd, const struct stat *st)
 static void
 read_file(struct scan *scan, struct tree_dir *dir, int dir_fd, struct tree_file *file)
 {
+	const int flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT;
 	struct stat st;
 
 	if (file->flags & (TREE_KNOWN | TREE_GONE) || dir_fd < 0)
 		return;
-	if (fstatat(dir_fd, file->name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0 ||
-	    !is_file(&st)) {
+	if (fstatat(dir_fd, file->name, &st, flags) < 0 || !is_file(&st)) {
 		miss(scan, dir, file);
 		return;
 	}
 	take_contents(file, fingerprint_contents(dir_fd, file->name, &st), &st);
-	if (!is_recent(scan, dir_fd, &st))
+	/* Asked again: it may have changed before it was read, and that would be what it always was. */
+	if (fstatat(dir_fd, file->name, &st, flags) < 0 || !is_recent(scan, dir_fd, &st))
 		return;
 	file->flags |= TREE_CHANGED;
 	tell(scan, dir, file, SCAN_CHANGED);
@@ -597,10 +598,11 @@ scan_read_some(struct scan *scan, struct tree_dir *root, uint64_t until_ns)
 	return true;
 }
 
-/* What is gone is forgotten. */
+/* What is gone is forgotten; a directory not before it is certain, which is still to be listed or is in such a one. */
 static void
-take(struct tree_dir *root, scan_on_file *on_file, void *arg)
+take(struct tree_dir *root, bool is_due, scan_on_file *on_file, void *arg)
 {
+	is_due = is_due || root->flags & TREE_DUE;
 	for (unsigned i = root->n_files; i-- > 0;) {
 		struct tree_file *file = root->files[i];
 		bool is_gone = file->flags & TREE_GONE;
@@ -615,8 +617,8 @@ take(struct tree_dir *root, scan_on_file *on_file, void *arg)
 			tree_remove_file(root, i);
 	}
 	for (unsigned i = root->n_dirs; i-- > 0;) {
-		take(root->dirs[i], on_file, arg);
-		if (root->dirs[i]->flags & TREE_GONE)
+		take(root->dirs[i], is_due, on_file, arg);
+		if (!is_due && (root->dirs[i]->flags & (TREE_GONE | TREE_DUE)) == TREE_GONE)
 			tree_remove_dir(root, i);
 	}
 }
@@ -625,7 +627,7 @@ void
 scan_take(struct scan *scan, struct tree_dir *root, scan_on_file *on_file, void *arg)
 {
 	scan_settle(scan, root, TREE_GONE | TREE_MADE | TREE_YOUNG);
-	take(root, on_file, arg);
+	take(root, false, on_file, arg);
 }
 
 void

@@ -68,6 +68,12 @@ let_go(struct supervisor *sv)
 static int
 start(struct supervisor *sv, struct server *server, bool foreground, int *code)
 {
+	/*
+	 * What changes from now on may be the server's own work: when we are back, it may have run for a while.
+	 * Where nothing is watched libc's first look at the clock would only delay it.
+	 */
+	bool is_watched = sv->dev || sv->spec.config->watch == CONFIG_YES;
+	uint64_t before_ms = is_watched ? supervisor_now_ms() : 0;
 	enum proc_stage stage;
 	int status;
 
@@ -85,7 +91,7 @@ start(struct supervisor *sv, struct server *server, bool foreground, int *code)
 	/* Only now: the way through /proc takes as long as a quarter of an exec. */
 	log_detach(sv->spec.log);
 	if (server == &sv->server)
-		sv->started_ms = supervisor_now_ms();
+		sv->started_ms = is_watched ? before_ms : supervisor_now_ms();
 	say_started(sv, server);
 	if (sv->watching) {
 		sv->dev->is_told = true;

@@ -634,15 +634,15 @@ on_idle(uv_idle_t *idle)
 
 /* ---- the public ones ---- */
 
-/* By the clock of files, `ago_ms` before now. */
+/* A moment of now_ms(), by the clock of files; rather too early, if we have to pause between the two clocks. */
 static int64_t
-file_time_ns(uint64_t ago_ms)
+file_time_ns(uint64_t ms)
 {
 	struct timespec now;
 
 	(void)clock_gettime(CLOCK_REALTIME, &now);
 	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec -
-	       (int64_t)(ago_ms + CLOCK_TICK_MS) * 1000000;
+	       (int64_t)(now_ms() - ms + CLOCK_TICK_MS) * 1000000;
 }
 
 /* Is it in another one, or is that in it? Then the outer one is enough. */
@@ -764,7 +764,7 @@ watch_start(struct watch *watch, uv_loop_t *loop, const struct watch_spec *spec)
 	status = scan_open(&watch->scan, &scan);
 	if (status < 0)
 		return status;
-	watch->scan.since_ns = file_time_ns(watch->now_ms - spec->started_ms);
+	watch->scan.since_ns = file_time_ns(spec->started_ms);
 	open_backend(watch);
 	status = add_roots(watch, spec);
 	if (status == 0 && watch->inotify.fd >= 0)
@@ -784,7 +784,7 @@ void
 watch_take(struct watch *watch, scan_on_file *on_taken, void *arg)
 {
 	watch->now_ms = now_ms();
-	watch->scan.since_ns = file_time_ns(0);
+	watch->scan.since_ns = file_time_ns(watch->now_ms);
 	for (size_t i = 0; i < watch->n_roots; i++)
 		scan_take(&watch->scan, watch->roots[i].dir, on_taken, arg);
 	watch->news.is_there = watch->owes_quiet = false;

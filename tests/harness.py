@@ -2,12 +2,16 @@
 """What every kind of test needs: waiting for a condition, ports, and requests."""
 
 import http.client
+import os
 import socket
 import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
+
+# The one under test.
+BINARY = Path(os.environ.get("INITD_BINARY", BUILD / "initd")).resolve()
 
 
 def wait_until(condition, timeout=10.0, what=None):

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import pytest
 
+import qemu_user
 from harness import wait_until
 
 REAL_ROOT = os.geteuid() == 0
@@ -153,6 +154,7 @@ class Lab:
             path.chmod(0o755)
         # Only such a build is linked dynamically.
         self.sanitized = b"__asan_init" in self.binary.read_bytes()
+        self.is_foreign = qemu_user.is_foreign(self.binary)
         self.python = find_python()
         self.n_dirs = 0
         self.default_etc = self.etc()

@@ -342,7 +342,7 @@ class Limit:
 
 # A tenth is allowed for the noise of two equal medians.
 COUNT_LIMITS = (
-    Limit("size", most=216 * 1024),
+    Limit("size", most=220 * 1024),
     # Half of tini-static's on Intel; what glibc spends on its start depends on the CPU.
     Limit("instructions", most=18_000),
     Limit("syscalls_drop", most=60),

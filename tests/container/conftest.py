@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import compose
+import example
 import images
 import packages
 from engine import Client, Daemon, need, remove_mounts
@@ -168,6 +169,38 @@ def empty(docker_engine, libc, binary, scratch):
     identity = scratch / "identity"
     subprocess.run(["cc", "-static", "-o", identity, HERE / "helpers" / "identity.c"], check=True)
     return images.build(docker_engine, f"empty-{libc}", "Dockerfile.scratch", initd=binary, identity=identity)
+
+
+@pytest.fixture(scope="session")
+def buildah(scratch):
+    """What builds Dockerfile.example."""
+    need("buildah", "debootstrap", "apt-get", "unshare")
+    made = example.buildah(scratch / "buildah")
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def example_project(scratch):
+    """A project that has Dockerfile.example for its Dockerfile."""
+    return example.agent(scratch / "example")
+
+
+@pytest.fixture(scope="session")
+def example_logs(example_project, buildah):
+    """The logs of its builds, by the image: first for production, then for development."""
+    return {"production": example_project.build(buildah, "production", VERSION="1.2.3", REVISION="abcdef"),
+            "development": example_project.build(buildah, "development", editable="true")}
+
+
+@pytest.fixture(scope="session")
+def production(docker_engine, buildah, example_logs):
+    return buildah.give(docker_engine, "production")
+
+
+@pytest.fixture(scope="session")
+def development(docker_engine, buildah, example_logs):
+    return buildah.give(docker_engine, "development")
 
 
 @pytest.fixture(scope="session")

@@ -11,25 +11,18 @@ from harness import ROOT
 CONTAINER = ROOT / "tests" / "container"
 sys.path.append(str(CONTAINER))
 
+from buildkit import BuildKit      # noqa: E402
 
-def fixtures_of(path):
-    """A conftest.py that is not above this one."""
-    spec = importlib.util.spec_from_file_location("container_fixtures", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-_container = fixtures_of(CONTAINER / "conftest.py")
+# A conftest.py that is not above this one.
+_spec = importlib.util.spec_from_file_location("container_fixtures", CONTAINER / "conftest.py")
+_container = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(_container)
 
 scratch = _container.scratch
 docker_engine = _container.docker_engine
 docker = _container.docker
 buildah = _container.buildah
 example_project = _container.example_project
-example_logs = _container.example_logs
-production = _container.production
-development = _container.development
 
 
 @pytest.fixture(scope="session")
@@ -42,7 +35,6 @@ def stand_ins(docker_engine, buildah):
 @pytest.fixture(scope="session")
 def buildkit(docker_engine, stand_ins):
     """`docker build` as it is since 23.0."""
-    from buildkit import BuildKit
     return BuildKit(docker_engine)
 
 

@@ -4,6 +4,13 @@
 import pytest
 
 import pidns
+import qemu_user
+from harness import BINARY
+
+
+def pytest_collection_modifyitems(items):
+    if BINARY.is_file() and qemu_user.is_foreign(BINARY):
+        qemu_user.mark(items)
 
 
 @pytest.fixture(scope="session")

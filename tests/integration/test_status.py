@@ -273,6 +273,7 @@ def test_wait_fails_where_the_new_server_ends(initd, server, room, asks):
                 "-o", f"server.port={server.port}", "-o", "server.restart=on-failure", "-o", "server.restart_delay=60s",
                 "sh", "-c", script)
     run.says("up")
+    run.hears()
     if asks:
         run.logs("ready on")
         server.behave = answer(503)

@@ -15,7 +15,7 @@ from harness import wait_until
 from helpers.watched import BACKENDS, NOBODY_ASKS, WATCHING, Watched, let_age, snapshot, watch_options
 from helpers.writers import (append, call, docker, docker_directory, docker_remove, emacs, git, in_place, jetbrains,
                              map_and_write, package, rename_over, rsync, tar, tool, vim, write)
-from pidns import Run, needs_real_root
+from pidns import Run, needs_real_root, needs_strace
 
 # A row is a generator: what is there when initd starts, then (after `yield`) what happens to it. All rows share one
 # initd, each has a directory of its own. The longest writers here pause for 41 ms where Compose does.
@@ -1023,7 +1023,7 @@ def test_a_venv_that_is_made_is_left_alone(watched, room):
     n = watch.n_starts
     call("python3", "-m", "venv", "--without-pip", room / "env")
     write(room / "x.py")
-    wait_until(lambda: watch.last() and "x.py" in watch.last().files, what=f"a restart: {watch.log}")
+    wait_until(lambda: (last := watch.last()) and "x.py" in last.files, what=f"a restart: {watch.log}")
     # Its link lib64 comes before its pyvenv.cfg, and may be taken for one of ours.
     assert watch.n_starts <= n + 2
     with watch.no_restart():
@@ -1249,3 +1249,23 @@ def test_what_changes_while_initd_starts_is_not_lost(watched, room):
         watch.run.logs("edited")
         watch.runs_the_tree()
         watch.run.close()
+
+
+@needs_strace()
+def test_what_the_server_writes_before_initd_hears_that_it_runs_is_not_lost(traced, room):
+    forks = "fork,vfork,clone,clone3"
+    run = traced(["-e", f"trace={forks}", "-e", f"inject={forks}:delay_exit=300000"], *NOBODY_ASKS,
+                 *watch_options(room), "sh", "-c", f"echo new > {room}/x.py; exec sleep 1000").run
+    run.logs("restarting: x.py ")
+
+
+@needs_strace()
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_what_changes_between_a_look_at_it_and_its_reading_is_not_lost(traced, room, backend):
+    write(room / "x.py")
+    let_age(room)
+    run = traced(["-P", "x.py", "-e", "trace=openat", "-e", "inject=openat:delay_enter=300000"], *NOBODY_ASKS,
+                 *watch_options(room, **BACKENDS[backend]), "sleep", "1000").run
+    run.logs(WATCHING)
+    in_place(room / "x.py", "new\n")
+    run.logs("restarting: x.py changed")

@@ -7,6 +7,7 @@ import re
 import signal
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -722,6 +723,26 @@ def test_a_signal_that_means_restart_still_restarts(watching, tree):
     assert lines(run, "restarting: ") == ["SIGHUP", "x.py changed"]
 
 
+@pytest.mark.parametrize("below", ["", "v1"])
+def test_a_directory_that_comes_back_when_the_server_ends_is_still_watched(watching, tree, below):
+    """Both are told to an initd that has no time to look at the directory before it starts the next server."""
+    write(tree / "api" / below / "a.py")
+    run = watching(SLEEP, "-o", "signals.SIGHUP=restart")
+    run.says("up\n")
+    server = run.child_pid()
+    run.kill(signal.SIGSTOP)
+    wait_until(lambda: read_process(run.pid).state == "T")
+    (tree / "api").rename(tree / ".api")
+    (tree / ".api").rename(tree / "api")
+    run.kill(signal.SIGHUP)
+    os.kill(server, signal.SIGKILL)
+    run.kill(signal.SIGCONT)
+    wait_for_ups(run, 2)
+    write(tree / "api" / below / "b.py")
+    wait_for_ups(run, 3)
+    assert lines(run, "restarting: ") == ["SIGHUP", f"{Path('api', below, 'b.py')} is new"]
+
+
 def test_a_change_during_another_restart_is_taken_along(watching, tree):
     run = watching("trap 'echo term' TERM; trap exit USR1; echo told ${INITD_CHANGED-null}; echo up; "
                    "while :; do sleep 0.01; done", "-o", "signals.SIGHUP=restart")
@@ -967,4 +988,5 @@ def test_a_change_that_is_held_restarts_when_the_server_has_lived_for_ten_second
     assert all(re.fullmatch(r"\d+ ms|[0-4]\.\d+ s", life) for life in lives[:5]), lives
     assert re.fullmatch(r"1[0-2](\.\d+)? s", lives[5]), lives
     assert len(suspects(run)) == 1
+    wait_until(lambda: run.stderr.count("started pid") == 7)
     ends_in_time(run, 143)
