@@ -2,6 +2,8 @@
 # initd, the libraries that they are linked to, and the few files that libc and TLS look for.
 #
 #   docker build -t agent:distroless -f distroless.Dockerfile --build-arg IMAGE=agent .
+#
+# LABEL and ENV of that image do not come with it; put your package's name into CMD here, too.
 
 ARG IMAGE=agent
 FROM ${IMAGE} AS whole
